@@ -1,0 +1,86 @@
+"""The dense kernel: whole matrices and plain differentiable operations. The fastest where they are small."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regard.attention.normalizers import Softmax
+from regard.attention.problem import Problem, allowed, keep
+from regard.attention.tiles import Spread, Workspace
+
+
+def attend(problem: Problem, value: Spread, dropout: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Context (N, Q, V) and weights (N, Q, K), the weights before dropout; differentiable in everything."""
+    found = weights(problem)
+    used = torch.nn.functional.dropout(found, dropout) if dropout else found
+    return torch.matmul(used, value.take(problem.whole)), found
+
+
+def weights(problem: Problem) -> Tensor:
+    """The weights (N, Q, K)."""
+    whole, dtype = problem.whole, problem.dtype
+    found = scores(problem)
+    normalizer = problem.normalizer
+    if isinstance(normalizer, Softmax) and not normalizer.parts:
+        found = _softmax(found, normalizer.temperature, bool(problem.masks or problem.filters or problem.terms))
+    else:
+        found = _Normalize.apply(  # type: ignore[no-untyped-call]
+            problem, found, *(p.take(whole) for p in normalizer.parts)
+        )
+    for factor in problem.factors:
+        found = found * factor.tile(tuple(p.take(whole) for p in factor.parts), whole, dtype)
+    return found
+
+
+def scores(problem: Problem, *, masked: bool = True) -> Tensor:
+    """The scores (N, Q, K), -inf where a mask or filter forbids the key (unless not `masked`)."""
+    whole = problem.whole
+    query, key = problem.query.take(whole), problem.key.take(whole)
+    query = query.expand(problem.slices, -1, -1)
+    found = problem.pair.dense(query, key, tuple(p.take(whole) for p in problem.pair.weights))
+    for term in problem.terms:
+        found = found + term.tile(term.values.take(whole), whole)
+    if not masked:
+        return found
+    passes = allowed(problem, whole)
+    if passes is not None:
+        found = found.masked_fill(~passes, float("-inf"))
+    passes = keep(problem, whole, found.detach(), query.detach(), key.detach())
+    return found if passes is None else found.masked_fill(~passes, float("-inf"))
+
+
+def _softmax(scores: Tensor, temperature: float, masked: bool) -> Tensor:
+    if temperature != 1.0:
+        scores = scores / temperature
+    if not masked:
+        return torch.softmax(scores, -1)
+    # A finite floor instead of -inf: a row of nothing comes out even, not NaN, and is then cleared with its gradient.
+    forbidden = scores == float("-inf")
+    floor = torch.finfo(scores.dtype).min
+    return torch.softmax(scores.masked_fill(forbidden, floor), -1).masked_fill(forbidden, 0.0)
+
+
+class _Normalize(torch.autograd.Function):
+    """A normalizer's in-place steps as one differentiable operation on a whole matrix."""
+
+    @staticmethod
+    def forward(ctx: Any, problem: Problem, scores: Tensor, *parts: Tensor) -> Tensor:
+        work = Workspace(scores.dtype, scores.device)
+        found, row = problem.normalizer.fit_(scores.clone(), parts, problem.whole, work)
+        ctx.problem, ctx.rows = problem, len(row)
+        ctx.save_for_backward(scores, found, *row, *parts)
+        return found
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        scores, found, *rest = ctx.saved_tensors
+        row, parts = tuple(rest[: ctx.rows]), tuple(rest[ctx.rows :])
+        work = Workspace(scores.dtype, scores.device)
+        d_scores, d_parts = ctx.problem.normalizer.gradient_(
+            scores.clone(), found, grad.clone(), row, parts, ctx.problem.whole, work
+        )
+        return (None, d_scores, *d_parts)

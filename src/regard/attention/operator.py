@@ -1,0 +1,252 @@
+"""The operator: compare queries with keys, normalise, take the weighted sum of the values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regard.attention import masks as mask_kinds
+from regard.attention import positions as position_kinds
+from regard.attention.choice import Choice, choose, fused_inputs
+from regard.attention.kernels import dense as dense_kernel
+from regard.attention.kernels import flex as flex_kernel
+from regard.attention.kernels import fused as fused_kernel
+from regard.attention.kernels import tiled as tiled_kernel
+from regard.attention.masks import Mask
+from regard.attention.names import NORMALIZERS, POSITIONS, SCORES, named
+from regard.attention.normalizers import Normalizer
+from regard.attention.observe import Observe
+from regard.attention.positions import Bias, Position, rotary_positions
+from regard.attention.problem import Filter, Problem, raised, widen
+from regard.attention.scores import Score, dot, function, scaled_dot
+from regard.attention.tiles import Spread, spread
+from regard.attention.weights import Weights, versions
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    score: str | Score | Any = "scaled_dot",
+    normalizer: str | Normalizer = "softmax",
+    mask: Tensor | Mask | Sequence[Tensor | Mask] | None = None,
+    filter: Filter | Sequence[Filter] | None = None,
+    bias: Tensor | None = None,
+    position: str | Position | rotary_positions | None = None,
+    offset: int = 0,
+    dropout: float = 0.0,
+    observe: Observe | None = None,
+    kernel: str = "auto",
+    check: bool = False,
+) -> tuple[Tensor, Weights]:
+    """Attention: scores = F(query, key), weights = normalizer(scores), context = weights @ value.
+
+    Args:
+        query: (..., Q, D).
+        key: (..., K, D); its leading dimensions broadcast with those of query and value.
+        value: (..., K, V).
+        score: `dot`, `scaled_dot`, `cosine:TEMPERATURE`, `distance:BANDWIDTH`; an object of `regard.attention.scores`
+            (`bilinear(W)`, `additive(w)`, `location(W)`, ...); or a function of a query tile (n, R, D) and a key tile
+            (n, C, D) that gives (n, R, C).
+        normalizer: `softmax:TEMPERATURE`, `sparsemax`, `entmax15`, `entmax:ALPHA`, `sigmoid`, `top_k:K`,
+            `threshold:P`, `argmax`; or an object of `regard.attention.normalizers`.
+        mask: what may be attended to. A boolean tensor that broadcasts over (..., Q, K), True = may; a float tensor to
+            be added, -inf = may not; `lengths(...)`, `causal()`, `window(...)`; `gaussian(...)`; or several of these.
+        filter: hard attention by a condition: a function of `Scored` (scores, query, key, positions) that gives a
+            boolean tile; what fails it weighs exactly 0, before the normalizer.
+        bias: a tensor added to the scores, broadcasting over (..., Q, K); it gets a gradient.
+        position: `rotary`, `alibi`, or `rotary_positions(...)`, `alibi(slopes)`, `relative(table)`.
+        offset: the position of the first query on the axis of the keys, for masks and positions that compare them.
+        dropout: the probability with which a weight is left out of the context; the weights that are shown are whole.
+        observe: what is to be seen, answered in `weights.observed`.
+        kernel: `auto`, or one of `dense`, `tiled`, `fused`, `flex` (see `explain`).
+        check: whether to look for NaN in query, key and value.
+
+    Returns:
+        context (..., Q, V) in the dtype of value, and the weights (`Weights`), which are made only when asked for. A
+        query with nothing to attend to has zero weights, context and gradients.
+
+    Raises:
+        ValueError: an argument does not fit; the message names it, what came, and what was expected.
+    """
+    call = _call(query, key, value, score, normalizer, mask, filter, bias, position, offset, dropout, check)
+    chosen = choose(call.problem, call.value, dropout, kernel)
+    problem = call.problem
+    matrix = None
+    row: tuple[Tensor, ...] = ()
+    if chosen.kernel in ("fused", "flex"):
+        fast = fused_kernel if chosen.kernel == "fused" else flex_kernel
+        context, lse = fast.attend(*fused_inputs(problem, call.value))
+        row = (lse.reshape(problem.slices, problem.queries, 1),)
+    else:
+        problem, values = widen(problem), Spread(raised(call.value.flat), *_rest(call.value))
+        if chosen.kernel == "dense":
+            context, matrix = dense_kernel.attend(problem, values, dropout)
+        else:
+            seed = int(torch.randint(1 << 62, ())) if dropout else 0
+            context, row = tiled_kernel.attend(problem, values, dropout, seed)
+    context = context.reshape(*problem.lead, *context.shape[-2:]).to(value.dtype)
+    weights = Weights(matrix, problem, row, None, versions(problem))
+    if observe is not None:
+        weights = Weights(matrix, problem, row, weights.collect(observe), weights.versions)
+    return context, weights
+
+
+def explain(query: Tensor, key: Tensor, value: Tensor, **settings: Any) -> Choice:
+    """Which kernel `attend` would run with these arguments, and why not a faster one; nothing is computed.
+
+    The arguments are those of `attend`.
+    """
+    kernel, dropout = settings.pop("kernel", "auto"), settings.pop("dropout", 0.0)
+    settings.pop("observe", None)
+    defaults: dict[str, Any] = {
+        "score": "scaled_dot", "normalizer": "softmax", "mask": None, "filter": None, "bias": None,
+        "position": None, "offset": 0, "check": False,
+    }  # fmt: skip
+    call = _call(query, key, value, dropout=dropout, **{**defaults, **settings})
+    return choose(call.problem, call.value, dropout, kernel)
+
+
+@dataclass(frozen=True)
+class _Call:
+    problem: Problem
+    value: Spread
+
+
+def _call(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score: Any,
+    normalizer: Any,
+    mask: Any,
+    filter: Any,
+    bias: Tensor | None,
+    position: Any,
+    offset: int,
+    dropout: float,
+    check: bool,
+) -> _Call:
+    """Check the arguments and put them into the terms of a problem."""
+    lead = _lead(query, key, value)
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout: came {dropout}; expected a probability, at least 0 and under 1")
+    if check:
+        for name, tensor in (("query", query), ("key", key), ("value", value)):
+            if bool(tensor.isnan().any()):
+                raise ValueError(f"{name}: holds NaN")
+    score = _score(score)
+    if isinstance(normalizer, str):
+        normalizer = named("normalizer", normalizer, NORMALIZERS)
+    queries, keys = query.shape[-2], key.shape[-2]
+    if isinstance(position, str):
+        position = _position(position, lead)
+    if not isinstance(score, dot | scaled_dot):
+        query, key = raised(query), raised(key)
+    if isinstance(position, rotary_positions):
+        query, key = position.rotate(query, key, offset)
+        position = None
+    prepared = score.prepare(query, key, lead)
+    terms = []
+    if position is not None:
+        terms.append(position.term(lead, queries, keys, offset))
+    if bias is not None:
+        terms.append(Bias(_over_scores("bias", bias, lead, queries, keys)))
+    bound: list[mask_kinds.BoundMask] = []
+    factors: list[mask_kinds.Gaussian] = []
+    for one in mask if isinstance(mask, list | tuple) else (() if mask is None else (mask,)):
+        if not isinstance(one, Tensor):
+            if not hasattr(one, "bind"):
+                raise ValueError(
+                    f"mask: came {type(one).__name__}; expected a tensor, or lengths(), causal(), window()"
+                )
+            part = one.bind(lead, query.device)
+            (factors if isinstance(part, mask_kinds.Gaussian) else bound).append(part)
+        elif one.dtype == torch.bool:
+            bound.append(mask_kinds.Boolean(_over_scores("mask", one, lead, queries, keys)))
+        elif one.is_floating_point():
+            terms.append(Bias(_over_scores("mask", one, lead, queries, keys)))
+        else:
+            raise ValueError(f"mask: came a tensor of {one.dtype}; expected torch.bool, or floating point to be added")
+    filters = () if filter is None else tuple(filter) if isinstance(filter, list | tuple) else (filter,)
+    problem = Problem(
+        query=spread(prepared.query, lead, "qd"),
+        key=spread(prepared.key, lead, "kd"),
+        pair=prepared.pair,
+        terms=tuple(terms),
+        masks=tuple(bound),
+        normalizer=normalizer.bind(lead),
+        factors=tuple(factors),
+        filters=filters,
+        lead=tuple(lead),
+        offset=offset,
+    )
+    return _Call(problem, spread(value, lead, "kd"))
+
+
+def _lead(query: Tensor, key: Tensor, value: Tensor) -> torch.Size:
+    """The common leading dimensions, after a check of all shapes and kinds."""
+    for name, tensor in (("query", query), ("key", key), ("value", value)):
+        if not isinstance(tensor, Tensor) or tensor.dim() < 2 or not tensor.is_floating_point():
+            came = f"a {tensor.dtype} of shape {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor)
+            raise ValueError(f"{name}: came {came}; expected a floating-point tensor (..., length, dim)")
+        if tensor.dtype != query.dtype or tensor.device != query.device:
+            raise ValueError(
+                f"{name}: came as {tensor.dtype} on {tensor.device}; "
+                f"expected the query's {query.dtype} on {query.device}"
+            )
+    if key.shape[-2] != value.shape[-2]:
+        raise ValueError(
+            f"value: came with {value.shape[-2]} values; expected one for each of the {key.shape[-2]} keys"
+        )
+    if key.shape[-2] == 0:
+        raise ValueError("key: came with no keys at all; mask them instead")
+    lead = query.shape[:-2]
+    if key.shape[:-2] == lead and value.shape[:-2] == lead:
+        return lead
+    try:
+        return torch.Size(torch.broadcast_shapes(lead, key.shape[:-2], value.shape[:-2]))
+    except RuntimeError:
+        raise ValueError(
+            f"key: the leading dimensions of query {tuple(query.shape)}, key {tuple(key.shape)} and value "
+            f"{tuple(value.shape)} do not broadcast"
+        ) from None
+
+
+def _score(score: Any) -> Score:
+    if isinstance(score, str):
+        return named("score", score, SCORES)  # type: ignore[no-any-return]
+    if hasattr(score, "prepare"):
+        return score  # type: ignore[no-any-return]
+    if callable(score):
+        return function(score)
+    raise ValueError(f"score: came {type(score).__name__}; expected a name, a score, or a function of two tiles")
+
+
+def _position(name: str, lead: torch.Size) -> Any:
+    if name == "alibi":
+        return position_kinds.alibi(position_kinds.alibi_slopes(lead[-1] if lead else 1))
+    return named("position", name, {**POSITIONS, "alibi": position_kinds.alibi})
+
+
+def _over_scores(name: str, tensor: Tensor, lead: torch.Size, queries: int, keys: int) -> Spread:
+    """A tensor that broadcasts over the scores, as a spread."""
+    wanted = (*lead, queries, keys)
+    try:
+        fits = tuple(torch.broadcast_shapes(tensor.shape, wanted)) == wanted
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name}: came with shape {tuple(tensor.shape)}; expected one that broadcasts over {wanted}")
+    while tensor.dim() < 2:
+        tensor = tensor[None]
+    return spread(tensor, lead, "qk")
+
+
+def _rest(value: Spread) -> tuple[Any, ...]:
+    return value.index, value.axes, value.outer

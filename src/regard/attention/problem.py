@@ -1,0 +1,170 @@
+"""A problem: everything that determines the weights of one call, in a form that can be evaluated tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from regard.attention.masks import BoundMask, Gaussian
+from regard.attention.normalizers import BoundNormalizer, Row
+from regard.attention.pairs import Pair
+from regard.attention.positions import Term
+from regard.attention.tiles import Spread, Tile, Workspace, row_blocks
+from regard.attention.trees import static, tree
+
+# Elements of a tile of weights: several buffers of this size stay in a last-level cache, and hide the cost of a call.
+TILE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a filter sees of a tile: scores (n, R, K), -inf where masked, and what they were made from."""
+
+    scores: Tensor
+    query: Tensor
+    key: Tensor
+    query_position: Tensor
+    key_position: Tensor
+
+
+Filter = Callable[[Scored], Tensor]
+
+
+@tree
+class Problem:
+    """Prepared queries (n, Q, D) and keys (n, K, D), how they are compared, and what becomes of the scores."""
+
+    query: Spread
+    key: Spread
+    pair: Pair
+    terms: tuple[Term, ...]
+    masks: tuple[BoundMask, ...]
+    normalizer: BoundNormalizer
+    factors: tuple[Gaussian, ...]
+    filters: tuple[Filter, ...] = static()
+    lead: tuple[int, ...] = static()
+    offset: int = static()
+
+    @property
+    def slices(self) -> int:
+        count = 1
+        for length in self.lead:
+            count *= length
+        return count
+
+    @property
+    def queries(self) -> int:
+        return self.query.flat.shape[1]
+
+    @property
+    def keys(self) -> int:
+        return self.key.flat.shape[1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What scores, weights and sums are computed in: fp32, or fp64 for fp64 inputs."""
+        return torch.promote_types(self.query.flat.dtype, torch.float32)
+
+    @property
+    def device(self) -> torch.device:
+        return self.query.flat.device
+
+    @property
+    def whole(self) -> Tile:
+        return Tile((0, self.slices), (0, self.queries), (0, self.keys))
+
+
+def widen(problem: Problem) -> Problem:
+    """The same problem with half-precision tensors raised to fp32, in which all kernels but fused ones compute."""
+    return pytree.tree_map(raised, problem)  # type: ignore[no-any-return]
+
+
+def raised(leaf: Any) -> Any:
+    """A half-precision tensor as fp32, anything else as it is."""
+    half = isinstance(leaf, Tensor) and leaf.dtype in (torch.bfloat16, torch.float16)
+    return leaf.float() if half else leaf
+
+
+def grid(problem: Problem) -> list[Tile]:
+    """The tiles of a problem: always the same ones, each without the keys that its masks rule out for all its rows."""
+    tiles = []
+    for tile in row_blocks(problem.slices, problem.queries, problem.keys, TILE):
+        low, high = tile.k
+        for mask in problem.masks:
+            first, last = mask.reach(tile, problem.offset)
+            low, high = max(low, first), min(high, last)
+        low = min(low, problem.keys - 1)
+        tiles.append(Tile(tile.n, tile.q, (low, max(high, low + 1))))
+    return tiles
+
+
+def allowed(problem: Problem, tile: Tile) -> Tensor | None:
+    """Which keys of a tile may be attended to, broadcasting over (n, R, K); None: all of them."""
+    found: Tensor | None = None
+    for mask in problem.masks:
+        part = mask.tile(tuple(p.take(tile) for p in mask.parts), tile, problem.offset, problem.device)
+        found = part if found is None else found & part
+    return found
+
+
+def keep(problem: Problem, tile: Tile, scores: Tensor, query: Tensor, key: Tensor) -> Tensor | None:
+    """Which keys pass the filters, (n, R, K); None where there are no filters."""
+    found: Tensor | None = None
+    for chosen in problem.filters:
+        seen = Scored(scores, query, key, tile.queries(problem.device, problem.offset), tile.keys(problem.device))
+        part = chosen(seen)
+        if part.dtype != torch.bool or torch.broadcast_shapes(part.shape, scores.shape) != scores.shape:
+            raise ValueError(
+                f"filter: gave {part.dtype} of shape {tuple(part.shape)}; "
+                f"expected torch.bool broadcasting over {tuple(scores.shape)}"
+            )
+        found = part if found is None else found & part
+    return found
+
+
+@torch.no_grad()
+def tile_scores(problem: Problem, tile: Tile, work: Workspace, *, masked: bool = True) -> Tensor:
+    """The scores of a tile (n, R, K), -inf where a mask or filter forbids the key (unless not `masked`)."""
+    query, key = problem.query.take(tile), problem.key.take(tile)
+    scores = work.get("scores", tile.shape)
+    if scores.shape[0] != query.shape[0]:
+        query = query.expand(scores.shape[0], -1, -1)
+    problem.pair.scores(query, key, tuple(p.take(tile) for p in problem.pair.weights), scores, work)
+    for term in problem.terms:
+        scores.add_(term.tile(term.values.take(tile), tile))
+    if not masked:
+        return scores
+    passes = allowed(problem, tile)
+    if passes is not None:
+        scores.masked_fill_(~passes, float("-inf"))
+    passes = keep(problem, tile, scores, query, key)
+    if passes is not None:
+        scores.masked_fill_(~passes, float("-inf"))
+    return scores
+
+
+@torch.no_grad()
+def tile_weights(problem: Problem, row: Row, tile: Tile, work: Workspace) -> Tensor:
+    """The weights of a tile (n, R, K) from the rows' statistics, in a buffer of `work`."""
+    normalizer = problem.normalizer
+    scores = tile_scores(problem, tile, work) if normalizer.rereads else work.get("scores", tile.shape)
+    weights = normalizer.weigh_(scores, cut_row(row, tile), tuple(p.take(tile) for p in normalizer.parts), tile, work)
+    for factor in problem.factors:
+        weights.mul_(factor.tile(tuple(p.take(tile) for p in factor.parts), tile, problem.dtype))
+    return weights
+
+
+def cut_row(row: Row, tile: Tile) -> Row:
+    """The statistics (N, Q, c) of a tile's rows."""
+    return tuple(part[tile.n[0] : tile.n[1], tile.q[0] : tile.q[1]] for part in row)
+
+
+def empty_row(problem: Problem, part: Row) -> Row:
+    """Room for the statistics of all rows (N, Q, c), after those of a first tile."""
+    width = problem.normalizer.width(problem.keys)
+    return tuple(p.new_zeros(problem.slices, problem.queries, width) for p in part)

@@ -1,0 +1,56 @@
+"""Trees: frozen dataclasses of tensors, with what is not a tensor kept as their static description.
+
+A tree is a PyTorch pytree node, so `torch.compile`, `torch.export` and our own autograd functions can take it apart
+into tensors and put it together again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar, dataclass_transform
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+T = TypeVar("T")
+
+
+def static(**options: Any) -> Any:
+    """A field that describes a tree and is not a part of it: a number, a name, a function."""
+    return dataclasses.field(metadata={"static": True}, **options)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(static,))
+def tree(cls: type[T]) -> type[T]:
+    """Make `cls` a frozen dataclass and register it as a pytree; `static()` marks the fields that are not tensors."""
+    made: Any = dataclasses.dataclass(frozen=True, eq=False)(cls)
+    fields = dataclasses.fields(made)
+    dynamic = tuple(f.name for f in fields if not f.metadata.get("static"))
+    fixed = tuple(f.name for f in fields if f.metadata.get("static"))
+
+    def flatten(value: Any) -> tuple[list[Any], tuple[Any, ...]]:
+        return [getattr(value, name) for name in dynamic], tuple(getattr(value, name) for name in fixed)
+
+    def unflatten(children: Any, context: tuple[Any, ...]) -> Any:
+        return made(**dict(zip(dynamic, children, strict=True)), **dict(zip(fixed, context, strict=True)))
+
+    pytree.register_pytree_node(
+        made,
+        flatten,
+        unflatten,
+        serialized_type_name=f"regard.{made.__qualname__}",
+        to_dumpable_context=list,
+        from_dumpable_context=tuple,
+    )
+    return made  # type: ignore[no-any-return]
+
+
+def select(state: T, index: Tensor) -> T:
+    """Reorder the beams of a state: each tensor t (B, beams, ...) becomes t[b, index[b, i]], index (B, new beams)."""
+    batch = torch.arange(index.shape[0], device=index.device)[:, None]
+
+    def pick(leaf: Any) -> Any:
+        return leaf[batch, index] if isinstance(leaf, Tensor) else leaf
+
+    return pytree.tree_map(pick, state)  # type: ignore[no-any-return]

@@ -1,0 +1,136 @@
+"""Weights: the second result of attention, there to be asked without ever holding queries x keys unless wanted."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from regard.attention.kernels import dense as dense_kernel
+from regard.attention.kernels import tiled as tiled_kernel
+from regard.attention.normalizers import Row
+from regard.attention.observe import Observe, Observed, observe_dense, observe_tiles
+from regard.attention.problem import Problem, grid, tile_scores, widen
+from regard.attention.tiles import Workspace
+from regard.attention.trees import static, tree
+
+
+@tree
+class Weights:
+    """The weights of one call, (..., Q, K) with the leading dimensions of the call; before dropout.
+
+    Where the kernel had the matrix, `matrix` (N, Q, K) holds it. Otherwise queries, keys and the statistics of each row
+    are kept, O(n), and tiles are made again when asked for; asking after one of those tensors was changed in place is
+    an error. `observed` is what `attend(observe=...)` asked for.
+    """
+
+    matrix: Tensor | None
+    problem: Problem
+    row: Row
+    observed: Observed | None = None
+    versions: tuple[int, ...] | None = static(default=None)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (*self.problem.lead, self.problem.queries, self.problem.keys)
+
+    def dense(self) -> Tensor:
+        """All weights (..., Q, K), differentiable in whatever made them."""
+        return self.rows(0, self.problem.queries)
+
+    def rows(self, first: int, last: int) -> Tensor:
+        """The weights of queries first ... last - 1, (..., last - first, K), differentiable."""
+        first, last = self._range(first, last)
+        if self.matrix is not None:
+            found = self.matrix[:, first:last]
+        else:
+            self._check_unchanged()
+            found = tiled_kernel.rows(widen(self.problem), self.row, first, last)
+        return found.reshape(*self.problem.lead, *found.shape[1:])
+
+    @torch.no_grad()
+    def scores(self, first: int, last: int) -> Tensor:
+        """The scores F of queries first ... last - 1, (..., last - first, K), -inf where a mask or filter forbids."""
+        first, last = self._range(first, last)
+        problem = widen(self.problem)
+        self._check_unchanged()
+        if self.matrix is not None:
+            found = dense_kernel.scores(problem)[:, first:last]
+        else:
+            work = Workspace(problem.dtype, problem.device)
+            shape = (problem.slices, last - first, problem.keys)
+            found = torch.full(shape, -math.inf, dtype=problem.dtype, device=problem.device)
+            for tile in grid(problem):
+                low, high = max(first, tile.q[0]), min(last, tile.q[1])
+                if low < high:
+                    inside = tile_scores(problem, tile, work)[:, low - tile.q[0] : high - tile.q[0]]
+                    found[slice(*tile.n), low - first : high - first, slice(*tile.k)] = inside
+        return found.reshape(*problem.lead, *found.shape[1:])
+
+    def collect(self, request: Observe) -> Observed:
+        """Answer several questions in one pass over the tiles."""
+        if request.rows is not None:
+            self._range(*request.rows)
+        if self.matrix is not None:
+            return observe_dense(self.matrix, request, self.problem.lead)
+        self._check_unchanged()
+        return observe_tiles(widen(self.problem), self.row, request)
+
+    def top(self, k: int) -> tuple[Tensor, Tensor]:
+        """The k greatest weights of each query and their keys, (..., Q, min(k, K)); key -1 where there are fewer."""
+        if k < 1:
+            raise ValueError(f"top: k must be 1 or more, came {k}")
+        found = self.collect(Observe(top=k))
+        assert found.top_weights is not None
+        assert found.top_keys is not None
+        return found.top_weights, found.top_keys
+
+    def argmax(self) -> Tensor:
+        """The key of each query's greatest weight, (..., Q) int64; -1 where there is nothing to attend to."""
+        return _only(self.collect(Observe(argmax=True)).argmax)
+
+    def entropy(self) -> Tensor:
+        """-sum_j w_j ln w_j in nats, (..., Q)."""
+        return _only(self.collect(Observe(entropy=True)).entropy)
+
+    def received(self) -> Tensor:
+        """What each key got from all queries together, sum_i w_ij, (..., K)."""
+        return _only(self.collect(Observe(received=True)).received)
+
+    def support(self) -> Tensor:
+        """How many keys weigh more than 0, (..., Q) int64."""
+        return _only(self.collect(Observe(support=True)).support)
+
+    def mass(self) -> Tensor:
+        """The sum of each query's weights, (..., Q)."""
+        return _only(self.collect(Observe(mass=True)).mass)
+
+    def _range(self, first: int, last: int) -> tuple[int, int]:
+        if not 0 <= first < last <= self.problem.queries:
+            raise ValueError(f"rows: {first} to {last} is not a range within 0 to {self.problem.queries} queries")
+        return first, last
+
+    def _check_unchanged(self) -> None:
+        if self.versions is not None and self.versions != versions(self.problem):
+            raise RuntimeError(
+                "weights: the query, key or another tensor was changed in place after attend(); "
+                "ask for the weights before that, or give attend() copies"
+            )
+
+
+def versions(problem: Problem) -> tuple[int, ...] | None:
+    """Torch's count of in-place changes of every tensor of a problem; None where torch does not count."""
+    if torch.compiler.is_compiling():
+        return None
+    leaves: list[Any] = [leaf for leaf in pytree.tree_leaves(problem) if isinstance(leaf, Tensor)]
+    if any(leaf.is_inference() for leaf in leaves):
+        return None
+    return tuple(leaf._version for leaf in leaves)
+
+
+def _only(found: Tensor | None) -> Tensor:
+    assert found is not None
+    return found

@@ -1,0 +1,1 @@
+"""Reading pairs, tokenisers, and the batch plan."""

@@ -1,0 +1,59 @@
+"""`ReadReport`: what was read, and every line that was left out, with the reason and where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_SHOWN = 5
+
+
+@dataclass
+class Tally:
+    """How often something happened, and the lines where it happened first."""
+
+    count: int = 0
+    first_lines: list[int] = field(default_factory=list)
+
+    def add(self, line: int) -> None:
+        self.count += 1
+        if len(self.first_lines) < _SHOWN:
+            self.first_lines.append(line)
+
+    def __str__(self) -> str:
+        if not self.first_lines:
+            return f"{self.count:,}"
+        more = ", ..." if self.count > len(self.first_lines) else ""
+        noun = "line" if self.count == 1 else "lines"
+        return f"{self.count:,} ({noun} {', '.join(map(str, self.first_lines))}{more})"
+
+
+@dataclass
+class ReadReport:
+    """The account of one reading; `str(report)` is what a person is shown.
+
+    `left_out` and `noted` count by reason: lines that gave no pair, and pairs that were kept though something about
+    them is worth knowing (repeated, line breaks inside).
+    """
+
+    name: str
+    lines: int = 0
+    kept: int = 0
+    left_out: dict[str, Tally] = field(default_factory=dict)
+    noted: dict[str, Tally] = field(default_factory=dict)
+
+    def leave_out(self, reason: str, line: int) -> None:
+        self.left_out.setdefault(reason, Tally()).add(line)
+
+    def note(self, reason: str, line: int) -> None:
+        self.noted.setdefault(reason, Tally()).add(line)
+
+    @property
+    def left_out_count(self) -> int:
+        return sum(tally.count for tally in self.left_out.values())
+
+    def __str__(self) -> str:
+        pairs = "pair" if self.kept == 1 else "pairs"
+        shown = [f"{self.name}: {self.lines:,} line{'' if self.lines == 1 else 's'}, {self.kept:,} {pairs}"]
+        shown += [f"  left out, {reason}: {tally}" for reason, tally in self.left_out.items()]
+        shown += [f"  kept, {reason}: {tally}" for reason, tally in self.noted.items()]
+        return "\n".join(shown)

@@ -1,0 +1,212 @@
+"""Attention maps in files: `.npz` (compact, plain arrays) and `.jsonl` (one map a line, for every other program).
+
+Both hold any number of maps. A file is written beside its place and renamed, so that nothing half-written stays; it is
+never pickled, so that reading a stranger's file runs nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from regard.errors import RegardError
+from regard.maps.attention_map import AttentionMap, Weights
+from regard.maps.tokens import Tokens
+
+_VERSION = 1
+_HEADER = "regard-maps.json"
+_PRECISIONS = ("float16", "float32", "float64")
+
+
+def save_maps(maps: Iterable[AttentionMap], path: str | Path, precision: str | None = None) -> int:
+    """Write the maps to `path`, whose ending says how (`.npz` or `.jsonl`); returns their number.
+
+    `precision` (`float16`, `float32`, `float64`) is that of the stored weights, by default that of each map; with
+    float16 a weight is off by at most 1/4096. Maps are written as they come, and are not kept.
+    Raises `RegardError` for another ending, or where the file can't be written.
+    """
+    path = Path(path)
+    if precision is not None and precision not in _PRECISIONS:
+        raise RegardError(f"maps: precision {precision!r} is none of {', '.join(_PRECISIONS)}")
+    write = {".npz": _write_npz, ".jsonl": _write_jsonl}[_ending(path)]
+    with written_beside(path) as file:
+        return write(maps, file, precision)
+
+
+def load_maps(path: str | Path) -> list[AttentionMap]:
+    """All maps of a file that `save_maps` wrote, in order.
+
+    Raises `RegardError`, with the map or line concerned, where the file is missing, damaged, or not such a file.
+    """
+    path = Path(path)
+    read = {".npz": _read_npz, ".jsonl": _read_jsonl}[_ending(path)]
+    try:
+        return list(read(path))
+    except OSError as error:
+        raise RegardError(f"{path}: can't be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def written_beside(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to that takes the place of `path` when all went well, and disappears when not."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            yield file
+        beside.replace(path)
+    except OSError as error:
+        raise RegardError(f"{path}: can't be written: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _ending(path: Path) -> str:
+    if path.suffix not in (".npz", ".jsonl"):
+        raise RegardError(
+            f"{path}: maps are kept in .npz or .jsonl files, not {path.suffix or 'one without an ending'}"
+        )
+    return path.suffix
+
+
+def _stored(weights: Weights, precision: str | None) -> Weights:
+    return weights if precision is None else weights.astype(precision)
+
+
+def _labels(map: AttentionMap) -> dict[str, Any]:
+    """Everything of a map but its numbers."""
+    return {
+        "place": map.place,
+        "convention": map.convention,
+        "axes": map.axes,
+        "note": map.note,
+        "source": asdict(map.source),
+        "target": asdict(map.target),
+    }
+
+
+def _map(labels: dict[str, Any], weights: Weights, left_out: Weights | None) -> AttentionMap:
+    return AttentionMap(
+        weights,
+        _tokens(labels["source"]),
+        _tokens(labels["target"]),
+        axes=tuple(labels["axes"]),
+        place=labels["place"],
+        convention=labels["convention"],
+        left_out=left_out,
+        note=labels["note"],
+    )
+
+
+def _tokens(fields: dict[str, Any]) -> Tokens:
+    offsets = fields["offsets"]
+    return Tokens(
+        tuple(fields["pieces"]),
+        tuple(fields["words"]),
+        fields["text"],
+        None if offsets is None else tuple((int(start), int(end)) for start, end in offsets),
+    )
+
+
+def _checked_version(fields: dict[str, Any], where: str) -> None:
+    version = fields.get("regard_maps")
+    if version != _VERSION:
+        found = "no version" if version is None else f"version {version}"
+        raise RegardError(f"{where}: has {found} of the map format, this Regard reads version {_VERSION}")
+
+
+def _write_npz(maps: Iterable[AttentionMap], file: IO[bytes], precision: str | None) -> int:
+    headers = []
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, map in enumerate(maps):
+            headers.append(_labels(map) | {"left_out": map.left_out is not None})
+            for name, numbers in (("weights", map.weights), ("left_out", map.left_out)):
+                if numbers is not None:
+                    _add(archive, f"{name}_{number}", _stored(numbers, precision))
+        text = json.dumps({"regard_maps": _VERSION, "maps": headers}, ensure_ascii=False)
+        # As bytes in an array, since an archive of arrays alone is what every reader of .npz understands.
+        _add(archive, _HEADER, np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8))
+    return len(headers)
+
+
+def _add(archive: zipfile.ZipFile, name: str, numbers: np.ndarray[Any, Any]) -> None:
+    # An entry without a date: the same maps make the same bytes.
+    entry = zipfile.ZipInfo(f"{name}.npy")
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    with archive.open(entry, "w", force_zip64=True) as out:
+        np.lib.format.write_array(out, np.asanyarray(numbers), allow_pickle=False)
+
+
+def _read_npz(path: Path) -> Iterator[AttentionMap]:
+    if path.exists() and not zipfile.is_zipfile(path):
+        raise RegardError(f"{path}: is no .npz file, or only a part of one")
+    where = str(path)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if _HEADER not in arrays:
+                raise RegardError(f"{path}: is an .npz file, but holds no attention maps of Regard")
+            header = json.loads(arrays[_HEADER].tobytes().decode("utf-8", "surrogatepass"))
+            _checked_version(header, where)
+            for number, labels in enumerate(header["maps"]):
+                where = f"{path}, map {number}"
+                left_out = arrays[f"left_out_{number}"] if labels["left_out"] else None
+                yield _map(labels, arrays[f"weights_{number}"], left_out)
+    except RegardError as error:
+        message = str(error)
+        raise error if message.startswith(str(path)) else RegardError(f"{where}: {message}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise RegardError(f"{where}: is damaged ({_first_line(error)})") from error
+
+
+def _write_jsonl(maps: Iterable[AttentionMap], file: IO[bytes], precision: str | None) -> int:
+    count = 0
+    for map in maps:
+        weights = _stored(map.weights, precision)
+        left_out = None if map.left_out is None else _decimal(_stored(map.left_out, precision))
+        fields = {"regard_maps": _VERSION, **_labels(map), "precision": str(weights.dtype), "shape": weights.shape}
+        line = json.dumps(fields | {"weights": _decimal(weights), "left_out": left_out}, ensure_ascii=False)
+        file.write(line.encode("utf-8", "surrogatepass") + b"\n")
+        count += 1
+    return count
+
+
+def _decimal(numbers: Weights) -> Any:
+    """Nested lists of the shortest decimal numbers that read back as the same numbers."""
+    return numbers.astype(str).astype(np.float64).tolist()
+
+
+def _read_jsonl(path: Path) -> Iterator[AttentionMap]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            where = f"{path}, line {number}"
+            if not line.strip():
+                continue
+            try:
+                fields = json.loads(line)
+                if not isinstance(fields, dict):
+                    raise RegardError("is no attention map of Regard")
+                _checked_version(fields, "map")
+                if fields["precision"] not in _PRECISIONS:
+                    raise RegardError(f"precision {fields['precision']!r} is none of {', '.join(_PRECISIONS)}")
+                shape, left_out = fields["shape"], fields["left_out"]
+                # Reshaped, since a list without rows says nothing of its columns.
+                weights = np.array(fields["weights"], dtype=fields["precision"]).reshape(shape)
+                if left_out is not None:
+                    left_out = np.array(left_out, dtype=fields["precision"]).reshape(shape[:-1])
+                yield _map(fields, weights, left_out)
+            except RegardError as error:
+                raise RegardError(f"{where}: {error}") from error
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise RegardError(f"{where}: is damaged ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    text = f"missing {error}" if isinstance(error, KeyError) else str(error)
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,1 @@
+"""Attention maps to be looked at: in the terminal (`terminal`) and as pictures (`figure`)."""

@@ -1,0 +1,236 @@
+"""Pictures in PNG and SVG: heat maps of attention, and curves.
+
+Drawn by matplotlib, which is an extra (`pip install 'regard[figures]'`), through its objects alone: no window is opened
+and no state of `pyplot` is touched.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from regard.errors import RegardError
+from regard.maps import AttentionMap, written_beside
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Name -> (xs, ys).
+Series: TypeAlias = Mapping[str, tuple[Sequence[float], Sequence[float]]]
+
+#: Inches of one weight where there is room, and of all weights of a picture side by side where there are many.
+_CELL, _WIDEST = 0.36, 20.0
+_DOTS_PER_INCH = 150
+_COLOURS = "Blues"
+
+
+def heat_map(
+    maps: AttentionMap | Sequence[AttentionMap], path: str | Path, titles: Sequence[str] | None = None
+) -> None:
+    """Draw attention as one picture: rows are target tokens, columns source tokens, the darker the heavier.
+
+    Several single matrices stand side by side; one map of many layers and heads becomes a grid of them, a line for
+    each layer. All panels share one linear scale, from 0 to the largest weight. Rows without any weight are hatched.
+    `titles`, one for each map, default to what was done to its weights. The ending of `path` (`.png` or `.svg`) says
+    which kind of picture. Characters that no font on this machine has are warned of in one line.
+
+    Raises `RegardError` without matplotlib, for another ending, for an empty map, where one of several maps still has
+    layers or heads, or where `path` can't be written.
+    """
+    maps = [maps] if isinstance(maps, AttentionMap) else list(maps)
+    titles = [map.description for map in maps] if titles is None else list(titles)
+    path = _checked(path)
+    if not maps or any(map.weights.size == 0 for map in maps):
+        raise RegardError(f"{path}: there is nothing to draw, the attention map is empty")
+    if len(titles) != len(maps):
+        raise RegardError(f"{path}: {len(titles)} titles for {len(maps)} attention maps")
+    panels = _grid_of(maps[0]) if len(maps) == 1 and maps[0].axes else [list(zip(titles, maps, strict=True))]
+    heading = titles[0] if len(maps) == 1 and maps[0].axes else ""
+    full = max(float(map.weights.max()) for map in maps) or 1.0
+    # Every panel has room for the largest matrix, so that the cells of all are equally large.
+    columns, rows = max(len(map.source) for map in maps), max(len(map.target) for map in maps)
+    across, down = len(panels[0]), len(panels)
+    cell = min(_CELL, _WIDEST / (columns * across), _WIDEST / (rows * down))
+    labels = [label for map in maps for label in (*map.source.labels, *map.target.labels)]
+    with _drawing(path, "".join([*labels, *titles])) as save:
+        # Beside the weights there must be room for labels and titles, and for the colour bar.
+        figure = _figure((columns * cell + 1.4) * across + 1.0, (rows * cell + 1.3) * down + 0.4)
+        grid = figure.subplots(down, across, squeeze=False)
+        for line, axes_line in zip(panels, grid, strict=True):
+            for (title, map), axes in zip(line, axes_line, strict=True):
+                image = _draw_matrix(axes, map, title, full, cell)
+                axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+        figure.suptitle(heading)
+        figure.colorbar(image, ax=grid, label="weight", shrink=0.8, aspect=30)
+        save(figure)
+
+
+def curves(series: Series, path: str | Path, xlabel: str, ylabel: str, log_x: bool = False) -> None:
+    """Draw lines through points, one for each name of `series`: `{"additive": ([5, 10], [31.2, 29.8])}`.
+
+    A y that is not a number is a gap; `log_x` makes the x axis logarithmic. Raises `RegardError` without matplotlib,
+    for an ending other than `.png` and `.svg`, where there is no point or xs and ys are not equally many, or where
+    `path` can't be written.
+    """
+    path = _checked(path)
+    _check_series(path, series)
+    with _drawing(path, "".join([*series, xlabel, ylabel])) as save:
+        figure = _figure(7.0, 4.5)
+        _draw_lines(figure.subplots(), series, xlabel, ylabel, log_x)
+        save(figure)
+
+
+def learning_curve(records: Iterable[Mapping[str, Any]], path: str | Path, metrics: Sequence[str] = ()) -> None:
+    """Draw how a training went, from its records (the lines of `metrics.jsonl`).
+
+    A record is a mapping with a number `step` and, under their names, the numbers measured at that step. Every name
+    that ends in `loss` is a line of the first panel; each name in `metrics` has a panel below.
+    Raises `RegardError` as `curves` does, and for a metric that no record has.
+    """
+    path = _checked(path)
+    measured = _by_name(records)
+    unknown = [name for name in metrics if name not in measured]
+    if unknown:
+        known = f"they have {', '.join(measured)}" if measured else "they have none"
+        raise RegardError(f"{path}: no record of the training has a number {unknown[0]!r}; {known}")
+    losses = {name: line for name, line in measured.items() if name.endswith("loss")}
+    panels: list[tuple[str, Series]] = [("loss", losses)] if losses else []
+    panels += [(name, {name: measured[name]}) for name in metrics]
+    _check_series(path, {name: line for _, lines in panels for name, line in lines.items()})
+    with _drawing(path, "".join(measured)) as save:
+        figure = _figure(7.0, 1.5 + 2.7 * len(panels))
+        for axes, (ylabel, lines) in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
+            _draw_lines(axes, lines, "step", ylabel, log_x=False)
+        save(figure)
+
+
+# Panels ---------------------------------------------------------------------------------------------------------------
+
+
+def _grid_of(map: AttentionMap) -> list[list[tuple[str, AttentionMap]]]:
+    """Every matrix of the map with its title, in lines along its last axis."""
+    panels = [
+        (", ".join(f"{axis} {number}" for axis, number in zip(map.axes, index, strict=True)), panel)
+        for index, panel in map.panels()
+    ]
+    across = map.weights.shape[-3]
+    return [panels[start : start + across] for start in range(0, len(panels), across)]
+
+
+def _draw_matrix(axes: Axes, map: AttentionMap, title: str, full: float, cell: float) -> Any:
+    """One matrix with its labels; returns the image, for the colour bar."""
+    matrix = map.matrix.astype(np.float64)
+    image = axes.imshow(matrix, cmap=_COLOURS, vmin=0.0, vmax=full, aspect="equal", interpolation="nearest")
+    size = min(11.0, max(3.0, cell * 72 * 0.6))
+    # A label is text as it stands: dollar signs in it are no formulas.
+    axes.spines[:].set_visible(False)
+    axes.set_xticks(range(len(map.source)), map.source.labels, rotation=90, fontsize=size, parse_math=False)
+    axes.set_yticks(range(len(map.target)), map.target.labels, fontsize=size, parse_math=False)
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=2)
+    wide = max(int(len(map.source) * cell * 72 / 6), 24)
+    axes.set_title(textwrap.fill(title, wide), fontsize=10, parse_math=False)
+    for row in np.flatnonzero(~matrix.any(axis=1)):
+        axes.fill_between(
+            (-0.5, len(map.source) - 0.5),
+            row - 0.5,
+            row + 0.5,
+            facecolor="none",
+            edgecolor="0.6",
+            hatch="////",
+            linewidth=0,
+        )
+    # A frame around the matrix itself, which may be smaller than its panel.
+    axes.plot(*_outline(len(map.source), len(map.target)), color="0.3", linewidth=0.8, clip_on=False)
+    return image
+
+
+def _outline(columns: int, rows: int) -> tuple[list[float], list[float]]:
+    left, right, top, bottom = -0.5, columns - 0.5, -0.5, rows - 0.5
+    return [left, right, right, left, left], [top, top, bottom, bottom, top]
+
+
+def _draw_lines(axes: Axes, series: Series, xlabel: str, ylabel: str, log_x: bool) -> None:
+    for name, (xs, ys) in series.items():
+        # Single points can be seen only by their marker; on long lines markers would hide the line.
+        axes.plot(xs, ys, label=name, marker="o" if len(xs) <= 30 else None, markersize=4, linewidth=1.5)
+    if log_x:
+        axes.set_xscale("log")
+    axes.set_xlabel(xlabel, parse_math=False)
+    axes.set_ylabel(ylabel, parse_math=False)
+    axes.grid(alpha=0.3)
+    if len(series) > 1:
+        for label in axes.legend().get_texts():
+            label.set_parse_math(False)
+
+
+# Data -----------------------------------------------------------------------------------------------------------------
+
+
+def _by_name(records: Iterable[Mapping[str, Any]]) -> dict[str, tuple[list[float], list[float]]]:
+    """For each name the steps at which a number of that name was recorded, and the numbers."""
+    measured: dict[str, tuple[list[float], list[float]]] = {}
+    for record in records:
+        for name, number in record.items():
+            if name != "step" and "step" in record and isinstance(number, int | float) and not isinstance(number, bool):
+                steps, numbers = measured.setdefault(name, ([], []))
+                steps.append(record["step"])
+                numbers.append(number)
+    return measured
+
+
+def _check_series(path: Path, series: Series) -> None:
+    if not any(len(xs) for xs, _ in series.values()):
+        raise RegardError(f"{path}: there is nothing to draw, no line has a point")
+    for name, (xs, ys) in series.items():
+        if len(xs) != len(ys):
+            raise RegardError(f"{path}: the line {name!r} has {len(xs)} places but {len(ys)} values")
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def _checked(path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix not in (".png", ".svg"):
+        raise RegardError(f"{path}: pictures are .png or .svg files, not {path.suffix or 'one without an ending'}")
+    if find_spec("matplotlib") is None:
+        raise RegardError(f"{path}: drawing needs matplotlib: pip install 'regard[figures]'")
+    return path
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="compressed")
+
+
+@contextmanager
+def _drawing(path: Path, text: str) -> Iterator[Any]:
+    """Draw inside; what is yielded saves the figure. Fonts have the characters of `text` where this machine does."""
+    import matplotlib
+
+    from regard.view.fonts import families_for
+
+    # Letters as shapes, so that an SVG looks the same on a machine without the fonts; no date and no random names, so
+    # that the same map makes the same file.
+    settings: dict[Any, Any] = {"font.family": families_for(text), "svg.fonttype": "path", "svg.hashsalt": "regard"}
+
+    def save(figure: Figure) -> None:
+        kind = path.suffix.removeprefix(".")
+        metadata = {"Date": None} if kind == "svg" else {}
+        with written_beside(path) as file:
+            figure.savefig(file, format=kind, dpi=_DOTS_PER_INCH, metadata=metadata)
+
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # Missing characters were told of in one line; matplotlib would tell of each.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support .* natively")
+        yield save

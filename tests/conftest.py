@@ -1,0 +1,19 @@
+"""Every test checks the shapes in Regard's signatures, runs on one thread, and may ask for the public corpora."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of public corpora: $REGARD_DATA, or shared/data beside the repository; skips where there is none."""
+    folder = Path(os.environ.get("REGARD_DATA", _REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no public corpora here (set REGARD_DATA to a folder of them)")
+    return folder
