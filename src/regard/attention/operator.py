@@ -11,7 +11,7 @@ from torch import Tensor
 
 from regard.attention import masks as mask_kinds
 from regard.attention import positions as position_kinds
-from regard.attention.choice import Choice, choose, fused_inputs
+from regard.attention.choice import SMALL, Choice, choose, fused_inputs
 from regard.attention.kernels import dense as dense_kernel
 from regard.attention.kernels import flex as flex_kernel
 from regard.attention.kernels import fused as fused_kernel
@@ -24,7 +24,7 @@ from regard.attention.positions import Bias, Position, rotary_positions
 from regard.attention.problem import Filter, Problem, raised, widen
 from regard.attention.scores import Score, dot, function, scaled_dot
 from regard.attention.tiles import Spread, spread
-from regard.attention.weights import Weights, versions
+from regard.attention.weights import Plain, Weights, versions
 
 
 def attend(
@@ -74,6 +74,23 @@ def attend(
     Raises:
         ValueError: an argument does not fit; the message names it, what came, and what was expected.
     """
+    if (
+        kernel == "auto"
+        and score == "scaled_dot"
+        and normalizer == "softmax"
+        and mask is None
+        and filter is None
+        and bias is None
+        and position is None
+        and not dropout
+        and not check
+        and _plain(query, key, value)
+    ):
+        scale = query.shape[-1] ** -0.5
+        context, lse = fused_kernel.attend(query, key, value, scale, False, None)
+        plain = Plain(query, key, scale)
+        weights = Weights(None, plain, (lse,), None, versions(plain))
+        return context, weights if observe is None else _observed(weights, observe)
     call = _call(query, key, value, score, normalizer, mask, filter, bias, position, offset, dropout, check)
     chosen = choose(call.problem, call.value, dropout, kernel)
     problem = call.problem
@@ -82,7 +99,7 @@ def attend(
     if chosen.kernel in ("fused", "flex"):
         fast = fused_kernel if chosen.kernel == "fused" else flex_kernel
         context, lse = fast.attend(*fused_inputs(problem, call.value))
-        row = (lse.reshape(problem.slices, problem.queries, 1),)
+        row = (lse,)
     else:
         problem, values = widen(problem), Spread(raised(call.value.flat), *_rest(call.value))
         if chosen.kernel == "dense":
@@ -92,9 +109,36 @@ def attend(
             context, row = tiled_kernel.attend(problem, values, dropout, seed)
     context = context.reshape(*problem.lead, *context.shape[-2:]).to(value.dtype)
     weights = Weights(matrix, problem, row, None, versions(problem))
-    if observe is not None:
-        weights = Weights(matrix, problem, row, weights.collect(observe), weights.versions)
-    return context, weights
+    return context, weights if observe is None else _observed(weights, observe)
+
+
+def _observed(weights: Weights, request: Observe) -> Weights:
+    return Weights(weights.matrix, weights.source, weights.row, weights.collect(request), weights.versions)
+
+
+def _plain(query: Tensor, key: Tensor, value: Tensor) -> bool:
+    """Whether this is the common case, (B, H, n, D) throughout on the CPU, that goes straight to the fused kernel.
+
+    It is what the general way would come to; only the time to find that out is spared.
+    """
+    shape, other = query.shape, key.shape
+    if not (
+        query.dim() == 4
+        and key.dim() == 4
+        and value.shape == other
+        and shape[:2] == other[:2]
+        and shape[3] == other[3]
+        and other[2] > 0
+        and query.dtype == key.dtype == value.dtype
+        and query.is_floating_point()
+        and query.is_cpu
+        and key.is_cpu
+        and value.is_cpu
+    ):
+        return False
+    if torch.is_grad_enabled() and (query.requires_grad or key.requires_grad or value.requires_grad):
+        return shape[0] * shape[1] * shape[2] * other[2] > SMALL
+    return True
 
 
 def explain(query: Tensor, key: Tensor, value: Tensor, **settings: Any) -> Choice:
@@ -151,12 +195,13 @@ def _call(
     if isinstance(position, rotary_positions):
         query, key = position.rotate(query, key, offset)
         position = None
-    prepared = score.prepare(query, key, lead)
+    prepared = score.keys(key)
+    query = score.queries(query, prepared)
     terms = []
     if position is not None:
         terms.append(position.term(lead, queries, keys, offset))
     if bias is not None:
-        terms.append(Bias(_over_scores("bias", bias, lead, queries, keys)))
+        terms.append(Bias(_over_scores("bias", raised(bias), lead, queries, keys)))
     bound: list[mask_kinds.BoundMask] = []
     factors: list[mask_kinds.Gaussian] = []
     for one in mask if isinstance(mask, list | tuple) else (() if mask is None else (mask,)):
@@ -170,14 +215,14 @@ def _call(
         elif one.dtype == torch.bool:
             bound.append(mask_kinds.Boolean(_over_scores("mask", one, lead, queries, keys)))
         elif one.is_floating_point():
-            terms.append(Bias(_over_scores("mask", one, lead, queries, keys)))
+            terms.append(Bias(_over_scores("mask", raised(one), lead, queries, keys)))
         else:
             raise ValueError(f"mask: came a tensor of {one.dtype}; expected torch.bool, or floating point to be added")
     filters = () if filter is None else tuple(filter) if isinstance(filter, list | tuple) else (filter,)
     problem = Problem(
-        query=spread(prepared.query, lead, "qd"),
+        query=spread(query, lead, "qd"),
         key=spread(prepared.key, lead, "kd"),
-        pair=prepared.pair,
+        pair=score.pair(lead, prepared.key.shape[-1]),
         terms=tuple(terms),
         masks=tuple(bound),
         normalizer=normalizer.bind(lead),
@@ -221,7 +266,7 @@ def _lead(query: Tensor, key: Tensor, value: Tensor) -> torch.Size:
 def _score(score: Any) -> Score:
     if isinstance(score, str):
         return named("score", score, SCORES)  # type: ignore[no-any-return]
-    if hasattr(score, "prepare"):
+    if hasattr(score, "pair"):
         return score  # type: ignore[no-any-return]
     if callable(score):
         return function(score)

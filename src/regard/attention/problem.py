@@ -75,12 +75,30 @@ class Problem:
         return self.query.flat.device
 
     @property
+    def tensors(self) -> list[Tensor]:
+        """Every tensor that the weights depend on."""
+        parts = [
+            self.query,
+            self.key,
+            *self.pair.weights,
+            *(term.values for term in self.terms),
+            *self.normalizer.parts,
+        ]
+        for mask in self.masks:
+            parts.extend(mask.parts)
+        for factor in self.factors:
+            parts.extend(factor.parts)
+        return [part.flat for part in parts]
+
+    @property
     def whole(self) -> Tile:
         return Tile((0, self.slices), (0, self.queries), (0, self.keys))
 
 
 def widen(problem: Problem) -> Problem:
     """The same problem with half-precision tensors raised to fp32, in which all kernels but fused ones compute."""
+    if problem.query.flat.dtype == problem.dtype:
+        return problem
     return pytree.tree_map(raised, problem)  # type: ignore[no-any-return]
 
 

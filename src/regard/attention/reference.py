@@ -43,13 +43,13 @@ def additive(query: Tensor, key: Tensor, weight: Tensor) -> Tensor:
 
 
 def cosine(query: Tensor, key: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
-    lengths = query.norm(dim=-1)[..., :, None] * key.norm(dim=-1)[..., None, :]
+    lengths: Tensor = query.norm(dim=-1)[..., :, None] * key.norm(dim=-1)[..., None, :]
     return query @ key.mT / lengths / temperature
 
 
 def distance(query: Tensor, key: Tensor, bandwidth: Tensor | float = 1.0) -> Tensor:
-    squares: Tensor = (query[..., :, None, :] - key[..., None, :, :]).square().sum(-1)
-    return -squares / (2 * bandwidth * bandwidth)
+    difference = (query[..., :, None, :] - key[..., None, :, :]) / bandwidth
+    return -0.5 * difference.square().sum(-1)
 
 
 def location(query: Tensor, key: Tensor, weight: Tensor) -> Tensor:

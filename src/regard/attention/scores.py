@@ -6,29 +6,35 @@ is left to do for every pair. B batch, H heads, Q queries, K keys, D key dim; `.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from regard.attention.pairs import Additive, Dot, Function, Pair
 from regard.attention.tiles import spread
 from regard.attention.trees import static, tree
 
 
-class Prepared(NamedTuple):
-    """Queries and keys ready to be compared by a pair kernel."""
+class Keys(NamedTuple):
+    """Keys ready to be compared, and what the queries need to know of them (None: nothing)."""
 
-    query: Tensor
     key: Tensor
-    pair: Pair
+    aid: Tensor | None = None
 
 
 class Score(Protocol):
-    """What `attend(score=...)` takes besides a name."""
+    """What `attend(score=...)` takes besides a name: the preparation of each side, and the kernel that compares them."""
 
-    def prepare(self, query: Tensor, key: Tensor, lead: torch.Size) -> Prepared: ...
+    def keys(self, key: Tensor) -> Keys: ...
+
+    def queries(self, query: Tensor, keys: Keys) -> Tensor: ...
+
+    def pair(self, lead: Sequence[int], width: int) -> Pair:
+        """The pair kernel, for leading dimensions `lead` and prepared keys of `width` dimensions."""
+        ...
 
 
 @tree
@@ -37,18 +43,30 @@ class dot:
 
     scale: float = static(default=1.0)
 
-    def prepare(self, query: Tensor, key: Tensor, lead: torch.Size) -> Prepared:
-        return Prepared(query, key, Dot(self.scale))
+    def keys(self, key: Tensor) -> Keys:
+        return Keys(key)
+
+    def queries(self, query: Tensor, keys: Keys) -> Tensor:
+        _same_width(query, keys.key)
+        return query
+
+    def pair(self, lead: Sequence[int], width: int) -> Pair:
+        return Dot(self.scale)
 
 
 @tree
 class scaled_dot:
-    """s = q . k / sqrt(D)   (Vaswani et al. 2017, section 3.2.1); `scale` replaces 1 / sqrt(D)."""
+    """s = q . k / sqrt(D)   (Vaswani et al. 2017, section 3.2.1)."""
 
-    scale: float | None = static(default=None)
+    def keys(self, key: Tensor) -> Keys:
+        return Keys(key)
 
-    def prepare(self, query: Tensor, key: Tensor, lead: torch.Size) -> Prepared:
-        return Prepared(query, key, Dot(key.shape[-1] ** -0.5 if self.scale is None else self.scale))
+    def queries(self, query: Tensor, keys: Keys) -> Tensor:
+        _same_width(query, keys.key)
+        return query
+
+    def pair(self, lead: Sequence[int], width: int) -> Pair:
+        return Dot(width**-0.5)
 
 
 @tree
@@ -57,15 +75,16 @@ class bilinear:
 
     weight: Tensor
 
-    def prepare(self, query: Tensor, key: Tensor, lead: torch.Size) -> Prepared:
-        _expect(self.weight.dim() >= 2, "score: the weight of bilinear", self.weight, "(..., query dim, key dim)")
-        _expect(
-            self.weight.shape[-2:] == (query.shape[-1], key.shape[-1]),
-            "score: the weight of bilinear",
-            self.weight,
-            f"(..., {query.shape[-1]}, {key.shape[-1]})",
-        )
-        return Prepared(query @ self.weight.to(query.dtype), key, Dot())
+    def keys(self, key: Tensor) -> Keys:
+        return Keys(key)
+
+    def queries(self, query: Tensor, keys: Keys) -> Tensor:
+        wanted = (query.shape[-1], keys.key.shape[-1])
+        _expect(self.weight.shape[-2:] == wanted, "bilinear", self.weight, f"(..., {wanted[0]}, {wanted[1]})")
+        return query @ self.weight
+
+    def pair(self, lead: Sequence[int], width: int) -> Pair:
+        return Dot()
 
 
 @tree
@@ -78,14 +97,16 @@ class additive:
 
     weight: Tensor
 
-    def prepare(self, query: Tensor, key: Tensor, lead: torch.Size) -> Prepared:
-        _expect(
-            self.weight.dim() >= 1 and query.shape[-1] == key.shape[-1] == self.weight.shape[-1],
-            "score: the weight of additive",
-            self.weight,
-            f"(..., D) with D the last dimension of query {tuple(query.shape)} and key {tuple(key.shape)}",
-        )
-        return Prepared(query, key, Additive(spread(self.weight, lead, "d")))
+    def keys(self, key: Tensor) -> Keys:
+        _expect(self.weight.shape[-1:] == key.shape[-1:], "additive", self.weight, f"(..., {key.shape[-1]})")
+        return Keys(key)
+
+    def queries(self, query: Tensor, keys: Keys) -> Tensor:
+        _same_width(query, keys.key)
+        return query
+
+    def pair(self, lead: Sequence[int], width: int) -> Pair:
+        return Additive(spread(self.weight, lead, "d"))
 
 
 @tree
@@ -94,10 +115,15 @@ class cosine:
 
     temperature: Tensor | float = 1.0
 
-    def prepare(self, query: Tensor, key: Tensor, lead: torch.Size) -> Prepared:
-        query = torch.nn.functional.normalize(query, dim=-1)
-        key = torch.nn.functional.normalize(key, dim=-1)
-        return Prepared(query / self.temperature, key, Dot())
+    def keys(self, key: Tensor) -> Keys:
+        return Keys(normalize(key, dim=-1))
+
+    def queries(self, query: Tensor, keys: Keys) -> Tensor:
+        _same_width(query, keys.key)
+        return normalize(query, dim=-1) / self.temperature
+
+    def pair(self, lead: Sequence[int], width: int) -> Pair:
+        return Dot()
 
 
 @tree
@@ -105,22 +131,30 @@ class distance:
     """s = -|q - k|^2 / (2 bandwidth^2): under softmax the Gaussian kernel regression of Nadaraya 1964 and Watson 1964.
 
     Computed as one dot product of [q, 1, -|q|^2/2] and [k, -|k|^2/2, 1]; both are first moved by the keys' mean,
-    which changes no distance and keeps the squares small. Half precision is raised to fp32.
+    which changes no distance and keeps the squares small.
     """
 
     bandwidth: Tensor | float = 1.0
 
-    def prepare(self, query: Tensor, key: Tensor, lead: torch.Size) -> Prepared:
-        wide = torch.promote_types(query.dtype, torch.float32)
-        centre = key.detach().to(wide).mean(-2, keepdim=True)
-        centre = centre.mean(tuple(range(centre.dim() - 2)), keepdim=True) if centre.dim() > 2 else centre
-        centre = centre.flatten()[-key.shape[-1] :]
-        query = (query.to(wide) - centre) / self.bandwidth
-        key = (key.to(wide) - centre) / self.bandwidth
-        half_q, half_k = (-0.5 * x.square().sum(-1, keepdim=True) for x in (query, key))
-        query = torch.cat([query, torch.ones_like(half_q), half_q], -1)
-        key = torch.cat([key, half_k, torch.ones_like(half_k)], -1)
-        return Prepared(query, key, Dot())
+    def keys(self, key: Tensor) -> Keys:
+        centre = key.detach().flatten(0, -2).mean(0)
+        key = (key - centre) / self.bandwidth
+        half = -0.5 * key.square().sum(-1, keepdim=True)
+        return Keys(torch.cat([key, half, torch.ones_like(half)], -1), centre)
+
+    def queries(self, query: Tensor, keys: Keys) -> Tensor:
+        _expect(
+            query.shape[-1] + 2 == keys.key.shape[-1],
+            "distance",
+            query,
+            f"a query of {keys.key.shape[-1] - 2} dimensions",
+        )
+        query = (query - keys.aid) / self.bandwidth
+        half = -0.5 * query.square().sum(-1, keepdim=True)
+        return torch.cat([query, torch.ones_like(half), half], -1)
+
+    def pair(self, lead: Sequence[int], width: int) -> Pair:
+        return Dot()
 
 
 @tree
@@ -129,34 +163,47 @@ class location:
 
     weight: Tensor
 
-    def prepare(self, query: Tensor, key: Tensor, lead: torch.Size) -> Prepared:
+    def keys(self, key: Tensor) -> Keys:
         places = key.shape[-2]
-        _expect(
-            self.weight.dim() >= 2 and self.weight.shape[-1] == query.shape[-1] and self.weight.shape[-2] >= places,
-            "score: the weight of location",
-            self.weight,
-            f"(..., at least {places} places, {query.shape[-1]})",
-        )
-        return Prepared(query, self.weight[..., :places, :].to(query.dtype), Dot())
+        fits = self.weight.dim() >= 2 and self.weight.shape[-2] >= places
+        _expect(fits, "location", self.weight, f"(..., at least {places} places, query dim)")
+        return Keys(self.weight[..., :places, :])
+
+    def queries(self, query: Tensor, keys: Keys) -> Tensor:
+        _same_width(query, keys.key)
+        return query
+
+    def pair(self, lead: Sequence[int], width: int) -> Pair:
+        return Dot()
 
 
 @tree
 class function:
     """s = f(query tile (n, R, Dq), key tile (n, C, Dk), *parameters) -> (n, R, C): any comparison of pairs.
 
-    `parameters` are tensors whose own dimensions are the last `own[i]` of each; further ones broadcast like heads.
+    `parameters` are the tensors that f learns; each comes to f as (1, ...), without leading dimensions of its own.
     """
 
     f: Callable[..., Tensor] = static()
     parameters: tuple[Tensor, ...] = ()
-    own: tuple[int, ...] | None = static(default=None)
 
-    def prepare(self, query: Tensor, key: Tensor, lead: torch.Size) -> Prepared:
-        own = self.own or tuple(p.dim() for p in self.parameters)
-        parts = tuple(spread(p, lead, "d" * d) for p, d in zip(self.parameters, own, strict=True))
-        return Prepared(query, key, Function(parts, self.f))
+    def keys(self, key: Tensor) -> Keys:
+        return Keys(key)
+
+    def queries(self, query: Tensor, keys: Keys) -> Tensor:
+        return query
+
+    def pair(self, lead: Sequence[int], width: int) -> Pair:
+        return Function(tuple(spread(p, lead, "d" * p.dim()) for p in self.parameters), self.f)
 
 
-def _expect(condition: bool, what: str, came: Tensor, expected: str) -> None:
+def _same_width(query: Tensor, key: Tensor) -> None:
+    if query.shape[-1] != key.shape[-1]:
+        raise ValueError(
+            f"query: came with {query.shape[-1]} dimensions; expected the {key.shape[-1]} that it is compared with"
+        )
+
+
+def _expect(condition: bool, name: str, came: Tensor, expected: str) -> None:
     if not condition:
-        raise ValueError(f"{what} has shape {tuple(came.shape)}; expected {expected}")
+        raise ValueError(f"score: {name} came with a tensor of shape {tuple(came.shape)}; expected {expected}")

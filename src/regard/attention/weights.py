@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from regard.attention.kernels import dense as dense_kernel
 from regard.attention.kernels import tiled as tiled_kernel
-from regard.attention.normalizers import Row
+from regard.attention.normalizers import Row, Softmax
 from regard.attention.observe import Observe, Observed, observe_dense, observe_tiles
+from regard.attention.pairs import Dot
 from regard.attention.problem import Problem, grid, tile_scores, widen
-from regard.attention.tiles import Workspace
+from regard.attention.tiles import Workspace, spread
 from regard.attention.trees import static, tree
+
+
+@tree
+class Plain:
+    """scale q k under softmax, query and key (B, H, n, D): a problem that is put together only when somebody asks."""
+
+    query: Tensor
+    key: Tensor
+    scale: float = static()
+
+    @property
+    def problem(self) -> Problem:
+        lead = tuple(self.query.shape[:-2])
+        query, key = spread(self.query, lead, "qd"), spread(self.key, lead, "kd")
+        return Problem(query, key, Dot(self.scale), (), (), Softmax(()), (), (), lead, 0)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [self.query, self.key]
 
 
 @tree
@@ -28,14 +46,19 @@ class Weights:
     """
 
     matrix: Tensor | None
-    problem: Problem
+    source: Problem | Plain
     row: Row
     observed: Observed | None = None
     versions: tuple[int, ...] | None = static(default=None)
 
     @property
+    def problem(self) -> Problem:
+        return self.source.problem if isinstance(self.source, Plain) else self.source
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        return (*self.problem.lead, self.problem.queries, self.problem.keys)
+        problem = self.problem
+        return (*problem.lead, problem.queries, problem.keys)
 
     def dense(self) -> Tensor:
         """All weights (..., Q, K), differentiable in whatever made them."""
@@ -48,7 +71,7 @@ class Weights:
             found = self.matrix[:, first:last]
         else:
             self._check_unchanged()
-            found = tiled_kernel.rows(widen(self.problem), self.row, first, last)
+            found = tiled_kernel.rows(widen(self.problem), self._rows(), first, last)
         return found.reshape(*self.problem.lead, *found.shape[1:])
 
     @torch.no_grad()
@@ -77,7 +100,7 @@ class Weights:
         if self.matrix is not None:
             return observe_dense(self.matrix, request, self.problem.lead)
         self._check_unchanged()
-        return observe_tiles(widen(self.problem), self.row, request)
+        return observe_tiles(widen(self.problem), self._rows(), request)
 
     def top(self, k: int) -> tuple[Tensor, Tensor]:
         """The k greatest weights of each query and their keys, (..., Q, min(k, K)); key -1 where there are fewer."""
@@ -108,27 +131,32 @@ class Weights:
         """The sum of each query's weights, (..., Q)."""
         return _only(self.collect(Observe(mass=True)).mass)
 
+    def _rows(self) -> Row:
+        """The statistics of the rows as (N, Q, c), in which shape ever a kernel gave them."""
+        problem = self.problem
+        return tuple(part.reshape(problem.slices, problem.queries, -1) for part in self.row)
+
     def _range(self, first: int, last: int) -> tuple[int, int]:
         if not 0 <= first < last <= self.problem.queries:
             raise ValueError(f"rows: {first} to {last} is not a range within 0 to {self.problem.queries} queries")
         return first, last
 
     def _check_unchanged(self) -> None:
-        if self.versions is not None and self.versions != versions(self.problem):
+        if self.versions is not None and self.versions != versions(self.source):
             raise RuntimeError(
                 "weights: the query, key or another tensor was changed in place after attend(); "
                 "ask for the weights before that, or give attend() copies"
             )
 
 
-def versions(problem: Problem) -> tuple[int, ...] | None:
+def versions(source: Problem | Plain) -> tuple[int, ...] | None:
     """Torch's count of in-place changes of every tensor of a problem; None where torch does not count."""
     if torch.compiler.is_compiling():
         return None
-    leaves: list[Any] = [leaf for leaf in pytree.tree_leaves(problem) if isinstance(leaf, Tensor)]
-    if any(leaf.is_inference() for leaf in leaves):
+    tensors = source.tensors
+    if any(tensor.is_inference() for tensor in tensors):
         return None
-    return tuple(leaf._version for leaf in leaves)
+    return tuple([tensor._version for tensor in tensors])
 
 
 def _only(found: Tensor | None) -> Tensor:

@@ -167,7 +167,7 @@ def _tsv(
     from_column = _column(name, header, source, "source", named)
     to_column = _column(name, header, target, "target", named)
     needed = max(from_column, to_column) + 1
-    widths = Counter(line.count("\t") + 1 for _, line in rows if line)
+    widths = Counter(line.count("\t") + 1 for _, line in rows if line and line.strip())
     usual = max(widths, key=lambda width: (widths[width], width), default=0)
     if widths and max(widths) < needed:
         raise RegardError(

@@ -15,10 +15,10 @@ from regard.evaluation.alignment import (
     read_gold,
     read_links,
 )
+from regard.evaluation.counts import Comparison, Interval, Statistics, bootstrap, by_length, paired_bootstrap
 from regard.evaluation.distance import edit_distance
 from regard.evaluation.metrics import METRICS, Metric, bleu_tokenizer, score, statistics
 from regard.evaluation.report import Score, score_table, table
-from regard.evaluation.statistics import Comparison, Interval, Statistics, bootstrap, by_length, paired_bootstrap
 
 __all__ = [
     "METRICS",

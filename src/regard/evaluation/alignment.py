@@ -12,8 +12,8 @@ from typing import TypeVar
 import numpy as np
 
 from regard.errors import RegardError
-from regard.evaluation.statistics import Counts, Statistics
-from regard.maps.links import Links
+from regard.evaluation.counts import Counts, Statistics
+from regard.maps.links import Link, Links
 
 _LINK = re.compile(r"(\d+)([-p?])(\d+)", re.ASCII)
 T = TypeVar("T")
@@ -68,7 +68,7 @@ def alignment_statistics(links: Sequence[Links], gold: Sequence[Gold]) -> Statis
 
 
 def alignment_score(links: Sequence[Links], gold: Sequence[Gold]) -> AlignmentScore:
-    """AER = 1 - (|A & S| + |A & P|) / (|A| + |S|), precision = |A & P| / |A|, recall = |A & S| / |S|, over all sentences.
+    """Over all sentences AER = 1 - (|A & S| + |A & P|) / (|A| + |S|), precision |A & P| / |A|, recall |A & S| / |S|.
 
     A share of nothing counts as 1: who makes no link makes no wrong one. Errors as `alignment_statistics`.
     """
@@ -113,7 +113,8 @@ def parse_links(line: str, where: str = "links", size: tuple[int, int] | None = 
 
 def parse_gold(line: str, where: str = "gold links", size: tuple[int, int] | None = None, first: int = 0) -> Gold:
     """The sure and possible links of one line; `where` begins the message of an error."""
-    sure, possible = set(), set()
+    sure: set[Link] = set()
+    possible: set[Link] = set()
     for item in line.split():
         match = _LINK.fullmatch(item)
         if not match:

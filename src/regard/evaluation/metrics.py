@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from regard.errors import RegardError, did_you_mean
+from regard.evaluation.counts import Counts, Statistics
 from regard.evaluation.distance import edit_distance
 from regard.evaluation.report import Score
-from regard.evaluation.statistics import Counts, Statistics
 
 #: For each sentence its reference, or several of them.
 References: TypeAlias = Sequence[str] | Sequence[Sequence[str]]

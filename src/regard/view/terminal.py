@@ -51,7 +51,8 @@ class _Style:
             return number.center(width), f"{ink} on rgb({red},{green},{blue})"
         ramp = _RAMPS[self.palette]
         # Only a weight of exactly 0 is blank, so that what was filtered out differs from what is merely small.
-        level = 0 if weight == 0 else max(1, round(strength * (len(ramp) - 1)))
+        levels = len(ramp) - 1
+        level = 0 if weight == 0 else min(1 + int(strength * levels), levels)
         blocks = width - len(number) - bool(number)
         return f"{ramp[level] * blocks} {number}" if number else ramp[level] * blocks, ""
 

@@ -130,6 +130,8 @@ _WRITE = _irregular("write writes wrote written writing")
 _EAT = _irregular("eat eats ate eaten eating")
 _KNOW = _irregular("know knows knew known knowing")
 
+OF_SEVERAL_SENSES = ("play", "wear", "open", "close", "take", "miss", "know", "visit", "have")
+
 Who = Literal["person", "animate", "animal", "flier"]
 Kind = Literal["activity", "state", "result", "mishap", "dress"]
 Objects = Literal["none", "beings", "people", "things", "fixed"]
@@ -238,13 +240,13 @@ SPOTS = {
 
 PAST_TIMES = (
     ("yesterday=a", "昨天=a"),
-    ("last=a Sunday=b", "上个=a 星期天=b"),
+    ("last=a Sunday=b", "上=a 个~ab 星期天=b"),
     ("this=a morning=b", "今天=a 早上=b"),
 )
-FUTURE_TIMES = (("tomorrow=a", "明天=a"), ("next=a Sunday=b", "下个=a 星期天=b"))
+FUTURE_TIMES = (("tomorrow=a", "明天=a"), ("next=a Sunday=b", "下=a 个~ab 星期天=b"))
 HABITUAL_TIMES = (
     ("every=a day=b", "每=a 天=b"),
-    ("every=a Sunday=b", "每个=a 星期天=b"),
+    ("every=a Sunday=b", "每=a 个~ab 星期天=b"),
 )
 NOW = ("now=a", "现在=a")
 FREQUENCIES = (("often=a", "经常=a"), ("always=a", "总是=a"), ("never=a", "从不=a"), ("usually=a", "通常=a"))

@@ -49,7 +49,7 @@ def patient(draw: Draw, deed: Deed) -> Nominal:
 
 # What English puts before the participle, and Chinese before the agent and after the verb.
 PASSIVES = {
-    "past": ("was~b", "被~b", "了=v"),
+    "past": ("was~bt", "被~b", "了=v~t"),
     "not": ("wasn't=n~b", "没=n 被~b", ""),
     "future": ("will=w be~b", "会=w 被~b", ""),
 }
@@ -86,8 +86,8 @@ def asked_passive(draw: Draw) -> Phrase:
     sufferer = patient(draw, deed)
     agent = NOBODY if draw.chance(0.2) else doer_to(draw, deed, sufferer)
     return weave(
-        f"was~qb {{sufferer}} {deed.verb.participle}=v {'' if agent is NOBODY else 'by~b'} {{agent}} ?=m~q",
-        f"{{sufferer}} 被~b {{agent}} {deed.chinese}=v 了=v 吗~q ？=m",
+        f"was~qbt {{sufferer}} {deed.verb.participle}=v {'' if agent is NOBODY else 'by~b'} {{agent}} ?=m~q",
+        f"{{sufferer}} 被~b {{agent}} {deed.chinese}=v 了=v~t 吗~q ？=m",
         sufferer=sufferer.phrase, agent=agent.phrase,
     )  # fmt: skip
 

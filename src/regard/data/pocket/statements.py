@@ -81,7 +81,7 @@ def asked(phrase: Phrase) -> Phrase:
 def time_of(draw: Draw, tense: str) -> Phrase:
     if tense in ("past", "did not"):
         return one_of(draw, lexicon.PAST_TIMES)
-    if tense in ("future", "want", "must", "should"):
+    if tense in ("future", "want", "must"):
         return one_of(draw, lexicon.FUTURE_TIMES)
     if tense in ("progressive", "wearing"):
         return weave(*lexicon.NOW)
@@ -186,7 +186,9 @@ def giving(draw: Draw) -> Phrase:
     """gives Mary a book, or gives a book to Mary: 给玛丽一本书."""
     doer = person(draw, "subject")
     other = thing_of(draw, HELP, "past", doer)
-    noun = draw.pick((lexicon.BOOK, lexicon.APPLE, lexicon.LETTER, lexicon.HAT, lexicon.PHOTO, lexicon.UMBRELLA))
+    noun = draw.pick(
+        (lexicon.BOOK, lexicon.APPLE, lexicon.LETTER, lexicon.HAT, lexicon.PHOTO, lexicon.UMBRELLA, lexicon.CLUB)
+    )
     thing = noun_phrase(draw, noun, ("a", "a", "two", "this", "that"))
     gives = "gives=g" if doer.agreement == "he" else "give=g"
     verb, will, after = draw.pick((("gave=g", "", "了=g"), ("will=w give=g", "会=w", ""), (gives, "", "")))
@@ -204,8 +206,8 @@ def putting(draw: Draw) -> Phrase:
     spot = draw.pick(("table", "chair"))
     ahead, after, before = draw.pick((("", "了=p", ""), ("will=w", "", "会=w"), ("must=w", "", "必须=w")))
     return statement(
-        weave(f"{{doer}} {ahead} put=p {{thing}} {{spot}}",
-              f"{{doer}} {before} 把~p {{thing}} 放=p 在~p {{spot}} {after}",
+        weave(f"{{doer}} {ahead} put=p {{thing}} {{spot}}~s",
+              f"{{doer}} {before} 把~p {{thing}} 放=p 在~ps {{spot}} {after}",
               doer=doer.phrase, thing=noun_phrase(draw, noun).phrase, spot=weave(*lexicon.SPOTS[spot]))
     )  # fmt: skip
 
@@ -228,7 +230,7 @@ def going(draw: Draw) -> Phrase:
     way, purpose = EMPTY, EMPTY
     if draw.chance(0.5):
         way = one_of(
-            draw, (("by=b bus=c", "坐=b 公共汽车=c"), ("by=b bike=c", "骑=b 自行车=c"), ("on~f foot=f", "走路=f"))
+            draw, (("by=b bus=c~b", "坐=b 公共汽车=c"), ("by=b bike=c~b", "骑=b 自行车=c"), ("on~f foot=f", "走路=f"))
         )
     elif "park" in place[0] or "library" in place[0]:
         deed = draw.pick(kept(SOCIAL, objects="none") if "park" in place[0] else kept(HUMAN_ACTIVE, chinese="读"))
@@ -257,22 +259,16 @@ def quality(draw: Draw) -> Phrase:
 
 def described(draw: Draw) -> tuple[Nominal, tuple[str, str]]:
     """Something and what may be said of it."""
-    if draw.chance(0.6):
+    if draw.chance(0.55):
         people = (("happy", "高兴"), ("tired", "累"), ("hungry", "饿"), ("tall", "高"), ("short", "矮"))
         return person(draw, "subject"), draw.pick(people)
-    noun = draw.pick(
-        (*lexicon.ANIMALS, lexicon.BOOK, lexicon.LETTER, lexicon.HAT, lexicon.CAR, lexicon.COAT, lexicon.UMBRELLA)
-    )
-    said = {
-        "old": "老" if noun in lexicon.ANIMALS else "旧",
-        "short": "短" if noun in (lexicon.LETTER, lexicon.COAT) else "",
-        "big": "大",
-        "small": "小",
-        "new": "" if noun in lexicon.ANIMALS else "新",
-    }
-    if noun is lexicon.LETTER:
-        said = {"short": "短"}
-    return noun_phrase(draw, noun, DEFINITE, 0.0), draw.pick([pair for pair in said.items() if pair[1]])
+    if draw.chance(0.4):
+        return noun_phrase(draw, draw.pick((lexicon.LETTER, lexicon.COAT)), DEFINITE, 0.0), ("short", "短")
+    size = (("big", "大"), ("small", "小"))
+    if draw.chance(0.5):
+        return noun_phrase(draw, draw.pick(lexicon.ANIMALS), DEFINITE, 0.0), draw.pick((("old", "老"), *size))
+    thing = draw.pick((lexicon.BOOK, lexicon.HAT, lexicon.CAR, lexicon.COAT, lexicon.UMBRELLA))
+    return noun_phrase(draw, thing, DEFINITE, 0.0), draw.pick((("old", "旧"), ("new", "新"), *size))
 
 
 def compared(draw: Draw) -> tuple[Nominal, Nominal, str, str]:
@@ -334,7 +330,18 @@ def having(draw: Draw) -> Phrase:
     """has a dog: 有一只狗, but doesn't have a dog: 没有狗."""
     doer = person(draw, "subject")
     noun = draw.pick(
-        (lexicon.CAT, lexicon.DOG, lexicon.HORSE, lexicon.BIRD, lexicon.BOOK, lexicon.CAR, lexicon.HAT, lexicon.PHOTO)
+        (
+            lexicon.CLUB,
+            lexicon.CLUB,
+            lexicon.CAT,
+            lexicon.DOG,
+            lexicon.HORSE,
+            lexicon.BIRD,
+            lexicon.BOOK,
+            lexicon.CAR,
+            lexicon.HAT,
+            lexicon.PHOTO,
+        )
     )
     if draw.chance(0.3):
         verb = "doesn't=n" if doer.agreement == "he" else "don't=n"
@@ -377,4 +384,6 @@ def location(draw: Draw) -> Phrase:
     what = noun_phrase(draw, draw.pick(INHABITANTS[spot]), ("the", "this", "possessive", "possessive"), 0.2).phrase
     if draw.chance(0.3):
         return weave("where=w is=i {what} ?=m", "{what} 在=i 哪里=w ？=m", what=what)
-    return statement(weave("{what} is=i {where}", "{what} 在=i {where}", what=what, where=weave(*lexicon.SPOTS[spot])))
+    return statement(
+        weave("{what} is=i {where}~i", "{what} 在=i {where}", what=what, where=weave(*lexicon.SPOTS[spot]))
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -94,7 +95,7 @@ def paired_bootstrap(first: Statistics, second: Statistics, samples: int = 1000,
     """Whether two systems differ by more than the choice of test sentences explains (Koehn 2004).
 
     Both are scored on the same resampled sentences. p counts the samples whose difference lies at least as far from
-    the difference found as that lies from 0, with one added to both counts (Riezler and Maxwell 2005, section 4).
+    the difference found as that lies from 0; one is added to both counts, so that p is never 0.
     Raises `RegardError` where the two are not of one metric, or not on equally many sentences.
     """
     if first.name != second.name or first.signature != second.signature:
@@ -118,27 +119,21 @@ def by_length(
 ) -> list[tuple[str, Score]]:
     """The score of the sentences of each range of source lengths, as (`"11-20"`, score), from short to long.
 
-    `edges` are the largest lengths of all ranges but the last; by default they part the sentences into four ranges
-    of about equally many. Ranges without a sentence are left out. Raises `RegardError` where there is not one length
-    for each sentence, or edges do not rise.
+    `edges` are the largest lengths of all ranges but the last, which has none; by default they part the sentences into
+    four ranges of about equally many. Ranges without a sentence are left out.
+    Raises `RegardError` where there is not one length for each sentence, or where edges do not rise.
     """
     if len(lengths) != len(statistics):
         raise RegardError(f"scores by length: {len(lengths)} lengths for {len(statistics)} sentences")
     sizes = np.asarray(lengths, dtype=np.int64)
-    if not len(sizes):
-        return []
     if edges is None:
         edges = sorted({int(edge) for edge in np.quantile(sizes, [0.25, 0.5, 0.75], method="lower")})
-    bounds = np.asarray([-1, *edges, max(int(sizes.max()), edges[-1] + 1 if len(edges) else 0)])
-    if (np.diff(bounds) <= 0).any():
-        raise RegardError(f"scores by length: the edges {list(edges)} must rise")
-    result = []
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
-        chosen = (sizes > low) & (sizes <= high)
-        if chosen.any():
-            first, last = (int(low) + 1 if low >= 0 else int(sizes.min())), min(int(high), int(sizes.max()))
-            result.append((f"{first}-{last}" if first < last else f"{first}", statistics.score(chosen)))
-    return result
+    if not edges or any(low >= high for low, high in pairwise(edges)):
+        raise RegardError(f"scores by length: the edges must rise, and there must be one at least: {list(edges)}")
+    # Which range each sentence is in: the first whose edge is not below its length.
+    ranges = np.searchsorted(np.asarray(edges), sizes, side="left")
+    names = [f"up to {edges[0]}", *(f"{low + 1}-{high}" for low, high in pairwise(edges)), f"over {edges[-1]}"]
+    return [(names[i], statistics.score(ranges == i)) for i in np.unique(ranges)]
 
 
 def _resampled(systems: Sequence[Statistics], samples: int, seed: int) -> list[npt.NDArray[np.float64]]:
