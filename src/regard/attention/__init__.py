@@ -2,6 +2,7 @@
 
 from regard.attention.choice import Choice
 from regard.attention.masks import causal, gaussian, lengths, window
+from regard.attention.module import Attention, Memory
 from regard.attention.normalizers import argmax, entmax, entmax15, sigmoid, softmax, sparsemax, threshold, top_k
 from regard.attention.observe import Observe, Observed
 from regard.attention.operator import attend, explain
@@ -12,7 +13,9 @@ from regard.attention.trees import select
 from regard.attention.weights import Weights
 
 __all__ = [
+    "Attention",
     "Choice",
+    "Memory",
     "Observe",
     "Observed",
     "Scored",

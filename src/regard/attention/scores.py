@@ -26,7 +26,7 @@ class Keys(NamedTuple):
 
 
 class Score(Protocol):
-    """What `attend(score=...)` takes besides a name: the preparation of each side, and the kernel that compares them."""
+    """What `attend(score=...)` takes besides a name: how to prepare each side, and the kernel that compares."""
 
     def keys(self, key: Tensor) -> Keys: ...
 
@@ -143,12 +143,9 @@ class distance:
         return Keys(torch.cat([key, half, torch.ones_like(half)], -1), centre)
 
     def queries(self, query: Tensor, keys: Keys) -> Tensor:
-        _expect(
-            query.shape[-1] + 2 == keys.key.shape[-1],
-            "distance",
-            query,
-            f"a query of {keys.key.shape[-1] - 2} dimensions",
-        )
+        width = keys.key.shape[-1] - 2
+        _expect(query.shape[-1] == width, "distance", query, f"a query of {width} dimensions")
+        assert keys.aid is not None
         query = (query - keys.aid) / self.bandwidth
         half = -0.5 * query.square().sum(-1, keepdim=True)
         return torch.cat([query, torch.ones_like(half), half], -1)

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard.attention.normalizers import Softmax
+from regard.attention.normalizers import BoundNormalizer, Normalizer, Softmax, softmax
 from regard.attention.problem import Problem, allowed, keep
-from regard.attention.tiles import Spread, Workspace
+from regard.attention.tiles import Spread, Tile, Workspace
 
 
 def attend(problem: Problem, value: Spread, dropout: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -21,17 +21,10 @@ def attend(problem: Problem, value: Spread, dropout: float = 0.0) -> tuple[Tenso
 
 def weights(problem: Problem) -> Tensor:
     """The weights (N, Q, K)."""
-    whole, dtype = problem.whole, problem.dtype
-    found = scores(problem)
-    normalizer = problem.normalizer
-    if isinstance(normalizer, Softmax) and not normalizer.parts:
-        found = _softmax(found, normalizer.temperature, bool(problem.masks or problem.filters or problem.terms))
-    else:
-        found = _Normalize.apply(  # type: ignore[no-untyped-call]
-            problem, found, *(p.take(whole) for p in normalizer.parts)
-        )
+    masked = bool(problem.masks or problem.filters or problem.terms)
+    found = _normalized(problem.normalizer, scores(problem), masked)
     for factor in problem.factors:
-        found = found * factor.tile(tuple(p.take(whole) for p in factor.parts), whole, dtype)
+        found = found * factor.tile(tuple(p.take(problem.whole) for p in factor.parts), problem.whole, problem.dtype)
     return found
 
 
@@ -52,6 +45,23 @@ def scores(problem: Problem, *, masked: bool = True) -> Tensor:
     return found if passes is None else found.masked_fill(~passes, float("-inf"))
 
 
+def normalize(normalizer: Normalizer, scores: Tensor, masked: bool) -> Tensor:
+    """Weights of scores (..., Q, K) for leading dimensions as they are; -inf is forbidden, which `masked` announces."""
+    if isinstance(normalizer, softmax) and normalizer.sink is None and isinstance(normalizer.temperature, float):
+        return _softmax(scores, normalizer.temperature, masked)
+    lead = scores.shape[:-2]
+    found = _normalized(normalizer.bind(lead), scores.reshape(-1, *scores.shape[-2:]), masked)
+    return found.view(*lead, *scores.shape[-2:])
+
+
+def _normalized(normalizer: BoundNormalizer, scores: Tensor, masked: bool) -> Tensor:
+    if isinstance(normalizer, Softmax) and not normalizer.parts:
+        return _softmax(scores, normalizer.temperature, masked)
+    whole = Tile(*((0, length) for length in scores.shape))
+    parts = (part.take(whole) for part in normalizer.parts)
+    return _Normalize.apply(normalizer, whole, scores, *parts)  # type: ignore[no-untyped-call,no-any-return]
+
+
 def _softmax(scores: Tensor, temperature: float, masked: bool) -> Tensor:
     if temperature != 1.0:
         scores = scores / temperature
@@ -67,10 +77,10 @@ class _Normalize(torch.autograd.Function):
     """A normalizer's in-place steps as one differentiable operation on a whole matrix."""
 
     @staticmethod
-    def forward(ctx: Any, problem: Problem, scores: Tensor, *parts: Tensor) -> Tensor:
+    def forward(ctx: Any, normalizer: BoundNormalizer, whole: Tile, scores: Tensor, *parts: Tensor) -> Tensor:
         work = Workspace(scores.dtype, scores.device)
-        found, row = problem.normalizer.fit_(scores.clone(), parts, problem.whole, work)
-        ctx.problem, ctx.rows = problem, len(row)
+        found, row = normalizer.fit_(scores.clone(), parts, whole, work)
+        ctx.normalizer, ctx.whole, ctx.rows = normalizer, whole, len(row)
         ctx.save_for_backward(scores, found, *row, *parts)
         return found
 
@@ -80,7 +90,5 @@ class _Normalize(torch.autograd.Function):
         scores, found, *rest = ctx.saved_tensors
         row, parts = tuple(rest[: ctx.rows]), tuple(rest[ctx.rows :])
         work = Workspace(scores.dtype, scores.device)
-        d_scores, d_parts = ctx.problem.normalizer.gradient_(
-            scores.clone(), found, grad.clone(), row, parts, ctx.problem.whole, work
-        )
-        return (None, d_scores, *d_parts)
+        d_scores, d_parts = ctx.normalizer.gradient_(scores.clone(), found, grad.clone(), row, parts, ctx.whole, work)
+        return (None, None, d_scores, *d_parts)

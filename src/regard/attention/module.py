@@ -1,0 +1,372 @@
+"""The module that owns parameters: projections, heads, and those of scores, normalizers and positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from regard.attention import normalizers, positions, scores
+from regard.attention.kernels.dense import normalize
+from regard.attention.masks import Mask
+from regard.attention.names import LEARNED_SCORES, NORMALIZERS, SCORES, STATEFUL_SCORES, named, nearest
+from regard.attention.observe import Observe
+from regard.attention.operator import attend
+from regard.attention.problem import Filter
+from regard.attention.scores import Score
+from regard.attention.stateful import Coverage, LocationAware, additive_scores
+from regard.attention.trees import tree
+from regard.attention.weights import Weights
+
+PROJECT = ("all", "scores", "none")
+POSITIONS = ("rotary", "alibi", "relative")
+
+
+@tree
+class Memory:
+    """What is computed once for a source: prepared keys and values with their heads, and which may be attended to."""
+
+    key: Tensor  # (..., H, K, D)
+    value: Tensor  # (..., H, K, V)
+    aid: Tensor | None  # what the score's queries need to know of the keys
+    allowed: Tensor | None  # (..., K) boolean
+    fertility: Tensor | None  # (..., K)
+
+    @property
+    def keys(self) -> int:
+        return self.key.shape[-2]
+
+
+class Attention(nn.Module):
+    """Attention with parameters: context = sum_j w_j V h_j, w = normalizer(F(W s, U h_j)), in several heads.
+
+    Args:
+        query_dim: the width of queries.
+        source_dim: the width of the source that keys and values are made from (default: query_dim).
+        dim: the width of all heads' keys together (default: query_dim).
+        value_dim: that of all heads' values together (default: dim).
+        heads: how many attend side by side.
+        kv_heads: how many heads of keys and values; each serves heads / kv_heads heads (Ainslie et al. 2023).
+        score: a name as in `attend`, or `bilinear`, `additive`, `location`, whose weights the module owns; or
+            `location_aware`, `coverage`, which remember previous weights and go by steps only; or a score object.
+        normalizer: a name as in `attend`, or `softmax:learned` (temperature), `softmax:sink`, `entmax:learned`
+            (alpha between 1 and 2), one parameter for each head; or a normalizer object.
+        position: `rotary`, `alibi`, `relative` (a learned table as in T5), or None.
+        project: `all`: queries, keys, values and the output (Vaswani et al. 2017); `scores`: queries and keys, the
+            values are the source itself (Bahdanau et al. 2015); `none`: nothing, for scores that bring their own
+            weights (Luong et al. 2015).
+        bias: whether projections have one.
+        dropout: the probability of leaving out a weight, in training.
+        longest: the longest source, for `location`.
+        buckets, furthest, both_directions: of `relative`.
+
+    Shapes: query (..., Q, query_dim), source (..., K, source_dim), context (..., Q, output), where output is query_dim
+    for project=`all` and the values' width otherwise; weights (..., H, Q, K).
+    """
+
+    def __init__(
+        self,
+        query_dim: int,
+        source_dim: int | None = None,
+        *,
+        dim: int | None = None,
+        value_dim: int | None = None,
+        heads: int = 1,
+        kv_heads: int | None = None,
+        score: str | Score = "scaled_dot",
+        normalizer: str | normalizers.Normalizer = "softmax",
+        position: str | None = None,
+        project: str = "all",
+        bias: bool = True,
+        dropout: float = 0.0,
+        longest: int = 512,
+        buckets: int = 32,
+        furthest: int = 128,
+        both_directions: bool = True,
+    ) -> None:
+        super().__init__()
+        source_dim = source_dim or query_dim
+        dim = dim or query_dim
+        value_dim = value_dim or (dim if project == "all" else source_dim)
+        kv_heads = kv_heads or heads
+        widths = {"query_dim": query_dim, "source_dim": source_dim, "dim": dim, "value_dim": value_dim}
+        _check_settings(widths, heads, kv_heads, score, position, project)
+        self.heads, self.kv_heads, self.dropout = heads, kv_heads, dropout
+        self.dim, self.value_dim, self.project = dim, value_dim, project
+        q_dim, k_dim = (dim // heads,) * 2 if project != "none" else (query_dim, source_dim)
+        shared = kv_heads / heads
+        if project != "none":
+            self.query_projection = nn.Linear(query_dim, dim, bias)
+            self.key_projection = nn.Linear(source_dim, int(dim * shared), bias)
+        if project == "all":
+            self.value_projection = nn.Linear(source_dim, int(value_dim * shared), bias)
+            self.output_projection = nn.Linear(value_dim, query_dim, bias)
+        self.score_name = score if isinstance(score, str) else type(score).__name__
+        self._score = named("score", score, SCORES) if isinstance(score, str) and _base(score) in SCORES else score
+        self._own_score(q_dim, k_dim, source_dim, longest)
+        self.normalizer_name = normalizer if isinstance(normalizer, str) else type(normalizer).__name__
+        self._normalizer = normalizer
+        self._own_normalizer()
+        self.position = position
+        self.furthest, self.both_directions = furthest, both_directions
+        if position == "relative":
+            self.relative_table = nn.Parameter(torch.zeros(heads, buckets))
+        elif position == "alibi":
+            self.register_buffer("slopes", positions.alibi_slopes(heads), persistent=False)
+
+    def _own_score(self, q_dim: int, k_dim: int, source_dim: int, longest: int) -> None:
+        name, heads = self.score_name, self.heads
+        if name == "bilinear":
+            self.score_weight = nn.Parameter(torch.randn(heads, q_dim, k_dim) * (q_dim * k_dim) ** -0.25)
+        elif name in ("additive", *STATEFUL_SCORES):
+            self.score_weight = nn.Parameter(torch.randn(heads, k_dim) * k_dim**-0.5)
+        elif name == "location":
+            self.score_weight = nn.Parameter(torch.randn(heads, longest, q_dim) * q_dim**-0.5)
+        elif name == "cosine":
+            self.log_temperature = nn.Parameter(torch.full((heads, 1, 1), -1.0))
+        if name == "location_aware":
+            self.remember: LocationAware | Coverage | None = LocationAware(k_dim)
+        elif name == "coverage":
+            self.remember = Coverage(k_dim, source_dim)
+        else:
+            self.remember = None
+
+    def _own_normalizer(self) -> None:
+        if self.normalizer_name == "softmax:learned":
+            self.log_temperature_of_softmax = nn.Parameter(torch.zeros(self.heads))
+        elif self.normalizer_name == "softmax:sink":
+            self.sink = nn.Parameter(torch.zeros(self.heads))
+        elif self.normalizer_name == "entmax:learned":
+            self.alpha_logit = nn.Parameter(torch.zeros(self.heads))
+        elif isinstance(self._normalizer, str):
+            self._normalizer = named("normalizer", self._normalizer, NORMALIZERS)
+
+    @classmethod
+    def from_torch(cls, module: nn.MultiheadAttention) -> Attention:
+        """The same attention as a `torch.nn.MultiheadAttention`, with its weights; batches come first, (B, n, dim)."""
+        if module.bias_k is not None or module.add_zero_attn:
+            raise ValueError("from_torch: add_bias_kv and add_zero_attn have no counterpart here")
+        if module.kdim != module.vdim:
+            raise ValueError(
+                f"from_torch: keys of width {module.kdim} and values of width {module.vdim} come from two sources; "
+                "here both are made from one"
+            )
+        width = module.embed_dim
+        made = cls(width, module.kdim, heads=module.num_heads, bias=module.in_proj_bias is not None)
+        made.dropout = module.dropout
+        if module.in_proj_weight is not None:
+            parts = module.in_proj_weight.chunk(3)
+        else:
+            parts = (module.q_proj_weight, module.k_proj_weight, module.v_proj_weight)
+        with torch.no_grad():
+            inner = (made.query_projection, made.key_projection, made.value_projection)
+            for linear, weight in zip(inner, parts, strict=True):
+                linear.weight.copy_(weight)
+            made.output_projection.weight.copy_(module.out_proj.weight)
+            if module.in_proj_bias is not None:
+                for linear, bias in zip(inner, module.in_proj_bias.chunk(3), strict=True):
+                    linear.bias.copy_(bias)
+                made.output_projection.bias.copy_(module.out_proj.bias)
+        made.to(module.out_proj.weight)
+        return made.train(module.training)
+
+    @property
+    def score(self) -> Score:
+        """The score with the weights it has now."""
+        if self.score_name == "bilinear":
+            return scores.bilinear(self.score_weight)
+        if self.score_name in ("additive", *STATEFUL_SCORES):
+            return scores.additive(self.score_weight)
+        if self.score_name == "location":
+            return scores.location(self.score_weight)
+        if self.score_name == "cosine":
+            return scores.cosine(self.log_temperature.exp())
+        return self._score  # type: ignore[return-value]
+
+    @property
+    def normalizer(self) -> normalizers.Normalizer:
+        """The normalizer with the parameters it has now."""
+        if self.normalizer_name == "softmax:learned":
+            return normalizers.softmax(self.log_temperature_of_softmax.exp())
+        if self.normalizer_name == "softmax:sink":
+            return normalizers.softmax(sink=self.sink)
+        if self.normalizer_name == "entmax:learned":
+            return normalizers.entmax(1.0 + torch.sigmoid(self.alpha_logit))
+        return self._normalizer  # type: ignore[return-value]
+
+    def forward(
+        self,
+        query: Tensor,
+        source: Tensor | None = None,
+        *,
+        mask: Tensor | Mask | Sequence[Tensor | Mask] | None = None,
+        filter: Filter | Sequence[Filter] | None = None,
+        offset: int = 0,
+        observe: Observe | None = None,
+        kernel: str = "auto",
+    ) -> tuple[Tensor, Weights]:
+        """A whole sequence of queries at once; without a source the queries attend to each other.
+
+        The other arguments are those of `attend`; masks broadcast over (..., H, Q, K). Raises ValueError for scores
+        that remember: they go step by step.
+        """
+        if self.remember is not None:
+            raise ValueError(f"score: {self.score_name} remembers previous weights; use prepare() and step()")
+        source = query if source is None else source
+        context, weights = attend(
+            self._queries(query),
+            self._heads(source, "key"),
+            self._heads(source, "value"),
+            score=self.score,
+            normalizer=self.normalizer,
+            mask=mask,
+            filter=filter,
+            position=self._position(),
+            offset=offset,
+            dropout=self.dropout if self.training else 0.0,
+            observe=observe,
+            kernel=kernel,
+        )
+        return self._output(context), weights
+
+    def prepare(self, source: Tensor, mask: Tensor | None = None) -> Memory:
+        """What steps need of a source (..., K, source_dim), computed once.
+
+        mask: which of its positions may be attended to: boolean (..., K), or their number, int64 (...).
+        """
+        key = self._heads(source, "key")
+        if self.position == "rotary":
+            key = positions.rotary(key, torch.arange(key.shape[-2], device=key.device))
+        keys = self.score.keys(key)
+        if mask is not None and mask.dtype != torch.bool:
+            if mask.is_floating_point():
+                raise ValueError(f"mask: came as {mask.dtype}; expected boolean (..., K), or lengths as integers")
+            mask = torch.arange(source.shape[-2], device=source.device) < mask[..., None]
+        fertility = self.remember.fertility(source) if self.remember is not None else None
+        return Memory(keys.key, self._heads(source, "value"), keys.aid, mask, fertility)
+
+    def extend(self, memory: Memory, source: Tensor) -> Memory:
+        """The memory with more positions at its end: the cache of self-attention, step by step.
+
+        Only for scores whose keys stand for themselves: not for `distance`, `location` and those that remember.
+        """
+        if self.remember is not None or memory.aid is not None or self.score_name == "location":
+            raise ValueError(
+                f"score: the keys of {self.score_name} depend on the whole source, which can't be extended"
+            )
+        key, value = self._heads(source, "key"), self._heads(source, "value")
+        if self.position == "rotary":
+            key = positions.rotary(key, torch.arange(memory.keys, memory.keys + key.shape[-2], device=key.device))
+        key = self.score.keys(key).key
+        allowed = memory.allowed
+        if allowed is not None:
+            new = torch.ones(*allowed.shape[:-1], source.shape[-2], dtype=torch.bool, device=allowed.device)
+            allowed = torch.cat([allowed, new], -1)
+        return Memory(torch.cat([memory.key, key], -2), torch.cat([memory.value, value], -2), None, allowed, None)
+
+    def initial_state(self, memory: Memory, queries: int) -> Tensor | None:
+        """The state before the first step, for each of the queries by itself: (..., Q, H, K), or None."""
+        if self.remember is None:
+            return None
+        *lead, heads, keys, _ = memory.key.shape
+        return memory.key.new_zeros(*lead, queries, heads, keys)
+
+    def step(
+        self, query: Tensor, memory: Memory, state: Tensor | None = None, *, offset: int = 0
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """One step of each query (..., Q, query_dim), which are independent hypotheses about the same source.
+
+        All stand at the position `offset`. Returns the context (..., Q, output), the weights (..., H, Q, K) before
+        dropout, and the next state. For scores that do not remember this equals the whole sequence.
+        """
+        q = self._queries(query)
+        if self.position == "rotary":
+            q = positions.rotary(q, torch.full((q.shape[-2],), offset, device=q.device))
+        if self.remember is None:
+            found = _step_scores(self.score, q, scores.Keys(memory.key, memory.aid))
+        else:
+            if state is None:
+                state = self.initial_state(memory, query.shape[-2])
+                assert state is not None
+            *lead, queries, heads, places = state.shape
+            moved = self.remember(state.reshape(-1, places)).view(*lead, queries, heads, places, -1).transpose(-3, -4)
+            found = additive_scores(q, memory.key, self.score_weight, moved)
+        if self.position in ("alibi", "relative"):
+            term = self._position().term((self.heads,), 1, memory.keys, offset)
+            found = found + term.values.original[..., None, :]
+        if memory.allowed is not None:
+            found = found.masked_fill(~memory.allowed[..., None, None, :], float("-inf"))
+        weights = normalize(self.normalizer, found, memory.allowed is not None)
+        used = nn.functional.dropout(weights, self.dropout, self.training)
+        context = torch.matmul(used.to(memory.value.dtype), memory.value)
+        if self.remember is not None and state is not None:
+            fertility = None if memory.fertility is None else memory.fertility[..., None, None, :]
+            state = self.remember.following(state, weights.transpose(-2, -3), fertility)
+        return self._output(context), weights, state
+
+    def _position(self) -> Any:
+        if self.position == "alibi":
+            return positions.alibi(self.slopes)  # type: ignore[arg-type]
+        if self.position == "relative":
+            return positions.relative(self.relative_table, self.furthest, self.both_directions)
+        return self.position
+
+    def _queries(self, query: Tensor) -> Tensor:
+        """(..., Q, query_dim) to (..., H, Q, D)."""
+        if self.project == "none":
+            return query.unsqueeze(-3)
+        return self.query_projection(query).unflatten(-1, (self.heads, -1)).transpose(-2, -3)  # type: ignore[no-any-return]
+
+    def _heads(self, source: Tensor, side: str) -> Tensor:
+        """(..., K, source_dim) to (..., H, K, D), the keys or the values."""
+        if self.project == "none" or (side == "value" and self.project == "scores"):
+            return source.unsqueeze(-3)
+        projection = self.key_projection if side == "key" else self.value_projection
+        found = projection(source).unflatten(-1, (self.kv_heads, -1)).transpose(-2, -3)
+        return found if self.kv_heads == self.heads else found.repeat_interleave(self.heads // self.kv_heads, -3)
+
+    def _output(self, context: Tensor) -> Tensor:
+        """(..., H, Q, V) to (..., Q, output)."""
+        merged = context.transpose(-2, -3).flatten(-2)
+        return self.output_projection(merged) if self.project == "all" else merged  # type: ignore[no-any-return]
+
+
+def _step_scores(score: Score, query: Tensor, keys: scores.Keys) -> Tensor:
+    """The scores of a few queries, (..., Q, K), without a detour over tiles."""
+    query = score.queries(query, keys)
+    if isinstance(score, scores.additive):
+        return additive_scores(query, keys.key, score.weight)
+    if not isinstance(score, scores.function):
+        return score.pair((), keys.key.shape[-1]).dense(query, keys.key, ())
+    lead = torch.broadcast_shapes(query.shape[:-2], keys.key.shape[:-2])
+    pair = score.pair(lead, keys.key.shape[-1])
+    query, key = (x.expand(*lead, -1, -1).flatten(0, -3) for x in (query, keys.key))
+    return pair.dense(query, key, tuple(part.flat for part in pair.weights)).unflatten(0, lead)
+
+
+def _base(name: str) -> str:
+    return name.partition(":")[0]
+
+
+def _check_settings(
+    widths: dict[str, int], heads: int, kv_heads: int, score: str | Score, position: str | None, project: str
+) -> None:
+    if project not in PROJECT:
+        raise ValueError(f"project: unknown {project!r}{nearest(project, PROJECT)}")
+    if position is not None and position not in POSITIONS:
+        raise ValueError(f"position: unknown name {position!r}{nearest(position, POSITIONS)}")
+    if isinstance(score, str) and _base(score) not in (known := (*SCORES, *LEARNED_SCORES, *STATEFUL_SCORES)):
+        raise ValueError(f"score: unknown name {score!r}{nearest(_base(score), known)}")
+    for name, width in widths.items():
+        if width < 1 or (width % heads and name in ("dim", "value_dim")):
+            raise ValueError(f"{name}: came {width}; expected a multiple of heads, {heads}")
+    if heads % kv_heads:
+        raise ValueError(f"kv_heads: came {kv_heads}; expected a divisor of heads, {heads}")
+    if project == "none" and heads > 1:
+        raise ValueError(f"heads: came {heads}; expected 1 where nothing is projected (project='none')")
+    if project == "scores" and kv_heads != heads:
+        raise ValueError(f"kv_heads: came {kv_heads}; expected heads, {heads}, where values are not projected")
+    if position == "rotary" and (widths["dim"] // heads) % 2:
+        raise ValueError(f"position: rotary needs an even width of heads, came {widths['dim'] // heads}")
