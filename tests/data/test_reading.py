@@ -141,7 +141,9 @@ class TestJsonl:
         assert report.left_out["an empty line"].first_lines == [2]
 
     def test_references_are_a_list(self, tmp_path: Path) -> None:
-        path = written(tmp_path / "a.jsonl", '{"source": "Hi", "target": ["嗨", "你好"]}\n{"source": "a", "target": "b"}')
+        path = written(
+            tmp_path / "a.jsonl", '{"source": "Hi", "target": ["嗨", "你好"]}\n{"source": "a", "target": "b"}'
+        )
         assert [pair.targets for pair in read_pairs(path, references=True)[0]] == [("嗨", "你好"), ("b",)]
         assert sides(read_pairs(path)[0])[0] == ("Hi", "嗨")
 

@@ -18,7 +18,7 @@ def words(text: str) -> list[str]:
     ("text", "expected"),
     [
         ("Tom chases Jerry.", ["Tom", "chases", "Jerry", "."]),
-        ("I don't like well-known 3.5 kg, he said...", None),
+        ("I don't like 3.5 well-known...", ["I", "don't", "like", "3.5", "well-known", "..."]),
         ("汤姆在追杰瑞。", list("汤姆在追杰瑞。")),
         ("ラーメンを食べる", list("ラーメンを食べる")),
         ("Tom在家。", ["Tom", "在", "家", "。"]),
@@ -27,8 +27,8 @@ def words(text: str) -> list[str]:
         ("  ", []),
     ],
 )
-def test_words(text: str, expected: list[str] | None) -> None:
-    assert words(text) == (expected or ["I", "don't", "like", "well-known", "3.5", "kg", ",", "he", "said", "..."])
+def test_words(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
 
 
 @given(st.text())

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import date
 
 import pytest
+
 from regard.data.pocket import PocketPair, corpus
 
 

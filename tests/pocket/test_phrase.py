@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from regard.data.pocket.phrase import EMPTY, Phrase, weave
 
 WORDS = st.lists(st.sampled_from("abcd"), max_size=4).map(tuple)

@@ -57,8 +57,8 @@ def detect_kind(texts: Sequence[str]) -> Choice:
 def subword_size(texts: Sequence[str]) -> int:
     """A number of subwords so that each is met about 50 times: the nearest of 500, 1,000, ... 32,000."""
     words = sum(len(text.split()) or 1 for text in texts)
-    unspaced = sum(map(is_unspaced, "".join(texts[:: max(1, len(texts) // 200)])))
-    if unspaced > words:  # words can't be counted without spaces
+    sample = "".join(texts[:: max(1, len(texts) // 200)])[:20_000]
+    if sum(map(is_unspaced, sample)) > len(sample) / 2:  # words can't be counted without spaces
         return _SIZES[-2]
     wanted = words / _USES_PER_PIECE
     return min(_SIZES, key=lambda size: max(size / (wanted or 1), wanted / size))

@@ -35,6 +35,8 @@ _CHUNK = (
     r"|\s"
 )
 
+_NOBODYS = "\U0010fffd"  # a character for private use, in no one's vocabulary
+
 
 @dataclass(frozen=True)
 class SubwordTokeniser(Special):
@@ -122,11 +124,16 @@ def load_subwords(facts: Mapping[str, Any], path: Path) -> SubwordTokeniser:
 
 
 def library_from(text: str, path: Path) -> Tokenizer:
-    """The library's tokeniser from its JSON. Raises RegardError where it is none."""
+    """The library's tokeniser from its JSON. Raises RegardError where it is none, or fails at unknown characters."""
     try:
-        return Tokenizer.from_str(text)
+        library = Tokenizer.from_str(text)
     except Exception as error:  # the library raises nothing narrower
         raise RegardError(f"{path}: not a tokenizer.json ({error})") from None
+    try:
+        library.encode(_NOBODYS, add_special_tokens=False)
+    except Exception as error:
+        raise RegardError(f"{path}: it can't encode unknown characters ({error}); give it an unknown piece") from None
+    return library
 
 
 def _settled(scored: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:

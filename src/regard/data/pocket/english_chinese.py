@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from regard.data.pocket import lexicon, questions, sentences, statements, unseen
 from regard.data.pocket.draw import Draw
 from regard.data.pocket.pairs import Part, PocketPair
-from regard.data.pocket.phrase import Phrase
+from regard.data.pocket.phrase import Phrase, weave
 
 Build = Callable[[Draw], Phrase]
 
 # The share of each construction, in thousandths.
 CONSTRUCTIONS: dict[str, tuple[Build, int]] = {
-    "simple present": (statements.simple_present, 45),
+    "simple present": (statements.simple_present, 55),
     "plain": (statements.plain, 75),
     "time": (statements.timed, 110),
     "place": (statements.placed, 45),
@@ -57,9 +57,9 @@ CONSTRUCTIONS: dict[str, tuple[Build, int]] = {
     "opinion": (sentences.opinion, 45),
 }
 
-SIZES: dict[Part, int] = {"train": 6000, "dev": 500, "test": 1000, "templates": 500}
+SIZES: dict[Part, int] = {"train": 6000, "dev": 500, "test": 1000, "templates": 495}
 # Held for the test part, as a fluent speaker and as a learner says it.
-HELD = {"Tom chases Jerry.": "汤姆追杰瑞。", "Tom chase Jerry": "汤姆追杰瑞"}
+HELD = ("Tom chases Jerry.", "Tom chase Jerry")
 
 _SOMEBODY = tuple(each.english for each in (*lexicon.NAMES, *lexicon.PEOPLE))
 _NO_SPACE_BEFORE = {".", ",", "?", "'s"}
@@ -89,7 +89,7 @@ def english_chinese(seed: int = 0) -> list[PocketPair]:
     """The whole corpus of a seed: 6,000 pairs to train on, then dev, test and templates."""
     draw = Draw(seed)
     parts: tuple[Part, ...] = ("test", "dev", "train")
-    wanted = sum(SIZES[part] for part in parts)
+    wanted = 1.02 * sum(SIZES[part] for part in parts)  # some constructions have fewer sentences than their share
     known = {sentence.source: sentence for sentence in _held()}
     for name, (build, share) in CONSTRUCTIONS.items():
         _collect(draw, known, name, build, round(share * wanted / _SHARES))
@@ -114,12 +114,9 @@ _SHARES = sum(share for _, share in CONSTRUCTIONS.values())
 
 
 def _held() -> list[_Sentence]:
-    links = frozenset({(0, 0), (1, 1), (2, 2)})
-    full = Phrase(("Tom", "chases", "Jerry", "."), ("汤姆", "追", "杰瑞", "。"), links | {(3, 3)})
-    return [
-        _Sentence("simple present", full),
-        _Sentence("simple present", Phrase(("Tom", "chase", "Jerry"), ("汤姆", "追", "杰瑞"), links)),
-    ]
+    fluent = weave("Tom=a chases=b Jerry=c .=d", "汤姆=a 追=b 杰瑞=c 。=d")
+    learner = weave("Tom=a chase=b Jerry=c", "汤姆=a 追=b 杰瑞=c")
+    return [_Sentence("simple present", fluent), _Sentence("simple present", learner)]
 
 
 def _collect(draw: Draw, known: dict[str, _Sentence], name: str, build: Build, count: int) -> list[_Sentence]:

@@ -249,7 +249,8 @@ HABITUAL_TIMES = (
     ("every=a Sunday=b", "每=a 个~ab 星期天=b"),
 )
 NOW = ("now=a", "现在=a")
-FREQUENCIES = (("often=a", "经常=a"), ("always=a", "总是=a"), ("never=a", "从不=a"), ("usually=a", "通常=a"))
+NEVER = ("never=a", "从不=a")
+FREQUENCIES = (("often=a", "经常=a"), ("always=a", "总是=a"), NEVER, ("usually=a", "通常=a"))
 
 # What is done with a tool, and the tool.
 TOOLS = (

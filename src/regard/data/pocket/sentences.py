@@ -23,14 +23,13 @@ from regard.data.pocket.statements import (
     HELP,
     HUMAN,
     HUMAN_ACTIVE,
+    INTRANSITIVE,
     PASSIVE,
     PRESENT,
     RELATIVE,
     statement,
     tense_of,
 )
-
-INTRANSITIVE = kept(objects="none")
 
 # Passives and relative clauses ----------------------------------------------------------------------------------------
 

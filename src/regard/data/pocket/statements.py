@@ -17,7 +17,6 @@ from regard.data.pocket.draw import Draw
 from regard.data.pocket.lexicon import DEEDS, Deed, Noun
 from regard.data.pocket.nominals import (
     DEFINITE,
-    INDEFINITE,
     NOBODY,
     Nominal,
     of_name,
@@ -30,13 +29,17 @@ from regard.data.pocket.nominals import (
 )
 from regard.data.pocket.phrase import EMPTY, Phrase, weave
 
-TRANSITIVE = tuple(deed for deed in DEEDS if deed.objects != "none")
+INTRANSITIVE = kept(objects="none")
 PLACED, SOCIAL, PASSIVE = kept(places=True), kept(social=True), kept(passive=True)
 ACTIVE = tuple(deed for deed in DEEDS if deed.kind == "activity")
 HUMAN = tuple(deed for deed in DEEDS if deed.who == "person" and deed.kind in ("activity", "result"))
 HUMAN_ACTIVE = tuple(deed for deed in HUMAN if deed.kind == "activity")
 RELATIVE = tuple(
     deed for deed in DEEDS if deed.objects in ("people", "things", "beings") and deed.kind in ("activity", "result")
+)
+# What one does every day; nobody looks for a cat every day.
+HABITS = tuple(
+    deed for deed in ACTIVE if deed.objects != "things" or deed.verb.base in ("read", "write", "eat", "buy", "take")
 )
 CHASE, HELP, LIKE, KNOW = DEEDS[0], DEEDS[1], DEEDS[5], DEEDS[6]
 
@@ -55,7 +58,7 @@ ALWAYS_PRESENT = (
     "sing",
     "sleep",
 )
-PRESENT = tuple(deed for deed in DEEDS if deed.verb.base in ALWAYS_PRESENT and deed.kind != "result")
+PRESENT = tuple(deed for deed in DEEDS if deed.verb.base in ALWAYS_PRESENT and deed.kind not in ("result", "mishap"))
 
 
 def tense_of(draw: Draw, deed: Deed) -> str:
@@ -93,14 +96,14 @@ def time_of(draw: Draw, tense: str) -> Phrase:
 
 def simple_present(draw: Draw) -> Phrase:
     """A third of them as a learner says them, without the s of the third person."""
-    deed = draw.pick((CHASE, HELP, LIKE, KNOW, *PRESENT))
+    deed = draw.pick((CHASE, CHASE, HELP, HELP, LIKE, KNOW, *PRESENT))
     doer = of_name(draw.pick(lexicon.NAMES)) if draw.chance(0.4) else doing(draw, deed)
     thing = thing_of(draw, deed, "present", doer, (*DEFINITE, *(("generic",) * 4 if deed is LIKE else ())))
     return statement(clause(doer, deed, "present", thing.phrase, learner=draw.chance(0.35)))
 
 
 def plain(draw: Draw) -> Phrase:
-    deed = draw.pick((*DEEDS, *(deed for deed in DEEDS if deed.objects == "none")))
+    deed = draw.pick((*DEEDS, *INTRANSITIVE, *INTRANSITIVE, CHASE, HELP))
     tense = tense_of(draw, deed)
     doer = doing(draw, deed)
     return statement(clause(doer, deed, tense, thing_of(draw, deed, tense, doer).phrase))
@@ -111,9 +114,11 @@ def timed(draw: Draw) -> Phrase:
     tense = tense_of(draw, deed)
     if deed.kind == "activity" and (tense == "not" or draw.chance(0.35)):
         tense = "present"
+    if tense == "present" and deed not in HABITS:
+        tense = "past"
     tense = "wearing" if tense == "not" else tense  # 每天不穿 is no Chinese
     doer = doing(draw, deed)
-    thing = thing_of(draw, deed, tense, doer, INDEFINITE if tense == "present" else ()).phrase
+    thing = thing_of(draw, deed, tense, doer, ("a",) if tense == "present" else ()).phrase
     when = time_of(draw, tense)
     where = place_of(draw, deed) if deed.places and draw.chance(0.35) else EMPTY
     if draw.chance(0.45):
@@ -129,11 +134,13 @@ def placed(draw: Draw) -> Phrase:
 
 
 def frequent(draw: Draw) -> Phrase:
-    deed = draw.pick([deed for deed in HUMAN_ACTIVE if deed.chinese != "哭"])
+    often = draw.pick(lexicon.FREQUENCIES)
+    never = often == lexicon.NEVER
+    deed = draw.pick([deed for deed in HABITS if deed.chinese != "哭" and not (never and deed.objects == "things")])
     doer = subject(draw, deed.who)
-    thing = thing_of(draw, deed, "present", doer, INDEFINITE)
+    thing = thing_of(draw, deed, "present", doer, ("a",))
     where = place_of(draw, deed) if deed.places and draw.chance(0.3) else EMPTY
-    return statement(clause(doer, deed, "present", thing.phrase, often=one_of(draw, lexicon.FREQUENCIES), place=where))
+    return statement(clause(doer, deed, "present", thing.phrase, often=weave(*often), place=where))
 
 
 def too_or_again(draw: Draw) -> Phrase:
