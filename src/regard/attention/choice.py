@@ -10,7 +10,7 @@ from torch import Tensor
 from regard.attention import masks as mask_kinds
 from regard.attention.names import nearest
 from regard.attention.normalizers import Softmax
-from regard.attention.pairs import Dot
+from regard.attention.pairs import Dot, Function
 from regard.attention.positions import Bias
 from regard.attention.problem import Problem
 from regard.attention.tiles import Spread
@@ -51,6 +51,8 @@ def choose(problem: Problem, value: Spread, dropout: float, kernel: str = "auto"
         if not (small and training and problem.device.type == "cpu"):
             return Choice(fast)
         obstacle = f"training, and at most {SMALL} weights: whole matrices are faster"
+    if torch.compiler.is_compiling() and isinstance(problem.pair, Function):
+        return Choice("dense", ((fast, obstacle), ("tiled", "a user's function has no compiled gradient of tiles")))
     if small:
         return Choice("dense", ((fast, obstacle), ("tiled", f"at most {SMALL} elements: one tile would hold them all")))
     return Choice("tiled", ((fast, obstacle), ("dense", f"over {SMALL} elements: memory would grow with Q x K")))

@@ -1,0 +1,240 @@
+"""Every setting of Regard, with its meaning, its default, and the names it knows. No torch: `--help` is instant.
+
+One name in Python, YAML and on the command line: `model.cross.score` is `settings.model.cross.score`, the key `score`
+under `cross` under `model`, and `--model.cross.score`. None means: chosen from the data, printed with the reason, and
+stored in the model's `config.yaml`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+SCORES = (
+    "dot", "scaled_dot", "bilinear", "additive", "cosine", "distance", "location", "location_aware", "coverage",
+)  # fmt: skip
+NORMALIZERS = (
+    "softmax", "sparsemax", "entmax15", "entmax", "sigmoid", "top_k", "threshold", "argmax",
+    "softmax:learned", "softmax:sink", "entmax:learned",
+)  # fmt: skip
+POSITIONS = ("sinusoidal", "learned", "rotary", "relative", "alibi", "none")
+
+Encoder = Literal["recurrent", "transformer"]
+Decoder = Literal["recurrent", "transformer"]
+Context = Literal["attention", "fixed"]
+Metric = Literal["loss", "bleu", "chrf", "accuracy", "cer", "per", "token_error_rate"]
+Schedule = Literal["constant", "noam", "inverse_sqrt", "linear", "cosine", "plateau"]
+
+
+@dataclass(frozen=True)
+class AttentionSettings:
+    """One place of attention: how queries and keys are compared, and how scores become weights.
+
+    Args:
+        score: how well a key matches a query: dot, scaled_dot, bilinear, additive, cosine, distance, location,
+            location_aware or coverage. A number may follow a colon (distance:0.5).
+        normalizer: from scores to weights: softmax, sparsemax, entmax15, entmax:ALPHA, sigmoid, top_k:K, threshold:P,
+            argmax; softmax:learned, softmax:sink and entmax:learned have a parameter for each head.
+        heads: how many heads attend side by side.
+        kv_heads: how many heads of keys and values there are; none: as many as heads.
+        dropout: the probability of leaving out a weight in training.
+    """
+
+    score: str = "scaled_dot"
+    normalizer: str = "softmax"
+    heads: int = 1
+    kv_heads: int | None = None
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What turns a source into a memory.
+
+    Args:
+        kind: recurrent or transformer.
+        cell: gru or lstm, of a recurrent encoder.
+        directions: 1 or 2, of a recurrent encoder.
+        layers: how many layers.
+        width: of the memory: both directions of a recurrent encoder together, or the model width of a Transformer.
+        feedforward: width of the inner layer of a Transformer.
+        norm: pre or post: where a Transformer normalises its layers.
+        position: how a Transformer knows places: sinusoidal, learned, rotary, relative, alibi or none.
+    """
+
+    kind: Encoder = "recurrent"
+    cell: Literal["gru", "lstm"] = "lstm"
+    directions: Literal[1, 2] = 2
+    layers: int = 1
+    width: int = 256
+    feedforward: int = 512
+    norm: Literal["pre", "post"] = "pre"
+    position: Literal["sinusoidal", "learned", "rotary", "relative", "alibi", "none"] = "sinusoidal"
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    """What makes a target, one token after the other.
+
+    Args:
+        kind: recurrent or transformer.
+        cell: gru or lstm, of a recurrent decoder.
+        layers: how many layers.
+        width: of the state of a recurrent decoder, or the model width of a Transformer.
+        attends: before the state is updated (Bahdanau) or after it (Luong), of a recurrent decoder.
+        input_feeding: whether a recurrent decoder that attends after the update is given its last output as input.
+        feedforward: width of the inner layer of a Transformer.
+        norm: pre or post: where a Transformer normalises its layers.
+        position: how a Transformer knows places: sinusoidal, learned, rotary, relative, alibi or none.
+    """
+
+    kind: Decoder = "recurrent"
+    cell: Literal["gru", "lstm"] = "lstm"
+    layers: int = 1
+    width: int = 256
+    attends: Literal["before", "after"] = "after"
+    input_feeding: bool = True
+    feedforward: int = 512
+    norm: Literal["pre", "post"] = "pre"
+    position: Literal["sinusoidal", "learned", "rotary", "relative", "alibi", "none"] = "sinusoidal"
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The model: an encoder, a decoder, and the attention between and within them.
+
+    Args:
+        encoder: what turns a source into a memory.
+        decoder: what makes a target.
+        context: attention, or fixed: the same decoder with one code C for all steps, no attention at all.
+        fixed: what C is made of: the last state of the encoder, or the mean of its memory.
+        cross: the attention from the decoder to the memory.
+        self_attention: the attention of a Transformer within itself.
+        embedding: width of the embeddings of a recurrent encoder or decoder; a Transformer's is its own width.
+        share_embeddings: one embedding for source, target and output (one vocabulary), target and output, or none.
+        dropout: the probability of dropping a unit in training, outside of attention.
+    """
+
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    decoder: DecoderSettings = field(default_factory=DecoderSettings)
+    context: Context = "attention"
+    fixed: Literal["last", "mean"] = "last"
+    cross: AttentionSettings = field(default_factory=lambda: AttentionSettings(score="additive"))
+    self_attention: AttentionSettings = field(default_factory=lambda: AttentionSettings(heads=4))
+    embedding: int = 256
+    share_embeddings: Literal["all", "target", "none"] = "none"
+    dropout: float = 0.2
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """The pairs and how they are cut into tokens.
+
+    Args:
+        source: the column of the source, by number (from 1) or name.
+        target: the column of the target, by number (from 1) or name.
+        source_tokens: character, symbols, bpe:SIZE, unigram:SIZE, or a tokenizer.json or SentencePiece .model file.
+        target_tokens: the same for the target.
+        joint: one vocabulary for both sides (bpe and unigram).
+        source_case: keep, or fold to lower case.
+        target_case: keep, or fold to lower case.
+        max_source_tokens: longer sources are left out of training, counted and reported.
+        max_target_tokens: longer targets are left out of training, counted and reported.
+        hold_out: how many pairs to hold out for validation where no file is given for it; none: chosen by size.
+    """
+
+    source: str = "1"
+    target: str = "2"
+    source_tokens: str | None = None
+    target_tokens: str | None = None
+    joint: bool = False
+    source_case: Literal["keep", "fold"] = "keep"
+    target_case: Literal["keep", "fold"] = "keep"
+    max_source_tokens: int = 256
+    max_target_tokens: int = 256
+    hold_out: int | None = None
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How the model learns.
+
+    Args:
+        updates: stop after so many updates; none: chosen by the size of the corpus.
+        minutes: stop after so many minutes; none: no limit.
+        batch: size of a batch, in units of batch_unit; none: chosen by the size of the corpus.
+        batch_unit: tokens (of the longer side, padding included) or sentences.
+        accumulate: batches to an update.
+        optimizer: adam or adamw.
+        rate: the greatest learning rate.
+        schedule: constant, noam, inverse_sqrt, linear, cosine or plateau.
+        warmup: updates over which the rate rises.
+        decay: weight decay.
+        clip: the greatest norm of the gradient; 0: any.
+        smoothing: label smoothing.
+        validate_every: updates between validations; none: about ten to twenty in a training.
+        patience: stop after so many validations without a better one; 0: never.
+        metric: what is best decides: loss, bleu, chrf, accuracy, cer, per or token_error_rate.
+        average: how many last checkpoints to average in the end.
+        precision: 32-true or bf16-mixed.
+        device: auto, cpu, cuda or mps.
+        devices: how many processes.
+        threads: threads of the CPU; none: all cores.
+        seed: of everything that is random.
+    """
+
+    updates: int | None = None
+    minutes: float | None = None
+    batch: int | None = None
+    batch_unit: Literal["tokens", "sentences"] = "tokens"
+    accumulate: int = 1
+    optimizer: Literal["adam", "adamw"] = "adam"
+    rate: float = 1e-3
+    schedule: Schedule = "inverse_sqrt"
+    warmup: int = 200
+    decay: float = 0.0
+    clip: float = 1.0
+    smoothing: float = 0.1
+    validate_every: int | None = None
+    patience: int = 0
+    metric: Metric = "loss"
+    average: int = 1
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = 1
+    threads: int | None = None
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How a prediction is found.
+
+    Args:
+        beam: how many hypotheses are kept; 1: the best token at every step (greedy).
+        length_penalty: alpha of ((5 + length) / 6) ^ alpha, by which log-probabilities are divided (Wu et al. 2016).
+        coverage_penalty: beta of the coverage penalty of the same paper; 0: none.
+        min_length: no end before so many tokens.
+        max_length: no more tokens than this; none: a multiple of the source learned from the training pairs.
+        n_best: how many predictions for each source.
+        batch: how many sources at a time.
+    """
+
+    beam: int = 5
+    length_penalty: float = 0.6
+    coverage_penalty: float = 0.0
+    min_length: int = 0
+    max_length: int | None = None
+    n_best: int = 1
+    batch: int = 64
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of a model's settings, as stored in its `config.yaml`."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
+    version: int = 1
