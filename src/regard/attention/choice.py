@@ -80,6 +80,8 @@ def _obstacle(problem: Problem, dropout: float) -> str | None:
         return "a Gaussian changes the weights"
     if problem.device.type not in ("cpu", "cuda"):
         return f"there is none for {problem.device.type}"
+    if not problem.queries:
+        return "there are no queries"
     dense = 0
     for term in problem.terms:
         if not isinstance(term, Bias):
@@ -108,10 +110,14 @@ def fused_inputs(problem: Problem, value: Spread) -> tuple[Tensor, Tensor, Tenso
     assert isinstance(problem.normalizer, Softmax)
     batch, heads = _batch_and_heads(problem.lead)
 
+    # Scores that were prepared in fp32 meet keys and values in half precision.
+    dtype = problem.query.flat.dtype
+
     def four(part: Spread) -> Tensor:
+        tensor = part.original.to(dtype)
         if len(part.outer) == 2 and part.outer == problem.lead:
-            return part.original
-        return part.original.expand(*problem.lead, *part.flat.shape[1:]).reshape(batch, heads, *part.flat.shape[1:])
+            return tensor
+        return tensor.expand(*problem.lead, *part.flat.shape[1:]).reshape(batch, heads, *part.flat.shape[1:])
 
     scale = problem.pair.scale / problem.normalizer.temperature
     causal = any(isinstance(mask, mask_kinds.Causal) for mask in problem.masks)
@@ -121,7 +127,7 @@ def fused_inputs(problem: Problem, value: Spread) -> tuple[Tensor, Tensor, Tenso
 def _bias(problem: Problem) -> Tensor | None:
     """All terms and masks but the causal one as one tensor to add, with as few dimensions as they have."""
     total: Tensor | None = None
-    dtype, lead = problem.query.flat.dtype, problem.lead
+    dtype, lead = problem.dtype, problem.lead
     for term in problem.terms:
         part = _four(term.values.original, lead).to(dtype) / _temperature(problem)
         total = part if total is None else total + part

@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from regard.attention.tiles import Spread, Tile, spread
+from regard.attention.tiles import Spread, Tile, broadcasts, spread
 from regard.attention.trees import static, tree
 
 
@@ -46,7 +46,9 @@ class lengths:
     length: Tensor
 
     def bind(self, lead: torch.Size, device: torch.device) -> BoundMask:
-        return Lengths(spread(self.length, lead, ""))
+        if self.length.dtype == torch.bool or self.length.is_floating_point():
+            raise ValueError(f"mask: lengths came as {self.length.dtype}; expected whole numbers")
+        return Lengths(spread(self.length, lead, "", "mask"))
 
 
 @tree
@@ -68,9 +70,11 @@ class window:
     centre: Tensor | None = None
 
     def bind(self, lead: torch.Size, device: torch.device) -> BoundMask:
+        if self.width < 0:
+            raise ValueError(f"mask: window needs a width of 0 or more, came {self.width}")
         if self.centre is None:
             return Band(self.width)
-        return Window(spread(self.centre.detach(), lead, "q"), self.width)
+        return Window(spread(self.centre.detach(), lead, "q", "mask"), self.width)
 
 
 @tree
@@ -86,7 +90,13 @@ class gaussian:
 
     def bind(self, lead: torch.Size, device: torch.device) -> Gaussian:
         sigma = self.sigma if isinstance(self.sigma, Tensor) else self.centre.new_tensor(self.sigma)
-        return Gaussian(spread(self.centre, lead, "q"), spread(sigma.expand(self.centre.shape), lead, "q"))
+        if not broadcasts(sigma.shape, self.centre.shape):
+            raise ValueError(
+                f"mask: gaussian came with sigma of shape {tuple(sigma.shape)}; "
+                f"expected one that broadcasts over the centre's {tuple(self.centre.shape)}"
+            )
+        centre, sigma = self.centre, sigma.expand(self.centre.shape)
+        return Gaussian(spread(centre, lead, "q", "mask"), spread(sigma, lead, "q", "mask"))
 
 
 @tree
@@ -103,6 +113,13 @@ class Gaussian:
     def tile(self, parts: tuple[Tensor, ...], tile: Tile, dtype: torch.dtype) -> Tensor:
         centre, sigma = (part.to(dtype)[..., None] for part in parts)
         return torch.exp(-0.5 * ((tile.keys(centre.device) - centre) / sigma).square())
+
+    def gradients(self, parts: tuple[Tensor, ...], tile: Tile, grad: Tensor) -> tuple[Tensor, Tensor]:
+        """Of centre and sigma (n, R), from the gradient of the logarithm of the factor (n, R, K)."""
+        centre, sigma = (part.to(grad.dtype)[..., None] for part in parts)
+        away = (tile.keys(centre.device) - centre) / sigma
+        slope = grad * away / sigma
+        return slope.sum(-1), (slope * away).sum(-1)
 
 
 @tree

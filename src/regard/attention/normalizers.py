@@ -37,8 +37,8 @@ class BoundNormalizer(Protocol):
         """Whether weights and gradients need the scores again, once the row is known."""
         ...
 
-    def width(self, keys: int) -> int:
-        """Columns of each statistic of a row."""
+    def room(self, like: Tensor, slices: int, queries: int, keys: int) -> Row:
+        """Zeros for the statistics of all rows, (N, Q, columns) each."""
         ...
 
     def fit_(self, scores: Tensor, parts: Parts, tile: Tile, work: Workspace) -> tuple[Tensor, Row]: ...
@@ -57,7 +57,7 @@ class Normalizer(Protocol):
 
 
 def _bound(value: Tensor | None, lead: torch.Size) -> tuple[Spread, ...]:
-    return () if value is None else (spread(value, lead, ""),)
+    return () if value is None else (spread(value, lead, "", "normalizer"),)
 
 
 @tree
@@ -103,8 +103,8 @@ class Softmax:
         scale = parts[0] if self.learned else self.temperature
         return (sinks[0] / scale)[:, None, None]
 
-    def width(self, keys: int) -> int:
-        return 1
+    def room(self, like: Tensor, slices: int, queries: int, keys: int) -> Row:
+        return (like.new_zeros(slices, queries, 1),)
 
     def fit_(self, scores: Tensor, parts: Parts, tile: Tile, work: Workspace) -> tuple[Tensor, Row]:
         scores, sink = self._scaled_(scores, parts), self._sink(parts)
@@ -171,8 +171,8 @@ class Sigmoid:
     def rereads(self) -> bool:
         return True
 
-    def width(self, keys: int) -> int:
-        return 1
+    def room(self, like: Tensor, slices: int, queries: int, keys: int) -> Row:
+        return ()
 
     def fit_(self, scores: Tensor, parts: Parts, tile: Tile, work: Workspace) -> tuple[Tensor, Row]:
         return scores.sigmoid_(), ()
@@ -230,8 +230,8 @@ class Entmax:
     def rereads(self) -> bool:
         return True
 
-    def width(self, keys: int) -> int:
-        return 1
+    def room(self, like: Tensor, slices: int, queries: int, keys: int) -> Row:
+        return like.new_zeros(slices, queries, 1), like.new_zeros(slices, queries, 1)
 
     def fit_(self, scores: Tensor, parts: Parts, tile: Tile, work: Workspace) -> tuple[Tensor, Row]:
         alpha = self._alpha(parts)
@@ -339,8 +339,9 @@ class Chosen:
     def rereads(self) -> bool:
         return False
 
-    def width(self, keys: int) -> int:
-        return min(self.k, keys)
+    def room(self, like: Tensor, slices: int, queries: int, keys: int) -> Row:
+        shape = (slices, queries, min(self.k, keys))
+        return like.new_zeros(shape, dtype=torch.int32), like.new_zeros(shape)
 
     def fit_(self, scores: Tensor, parts: Parts, tile: Tile, work: Workspace) -> tuple[Tensor, Row]:
         values, indices = largest(scores, self.k)
@@ -396,8 +397,9 @@ class Argmax:
     def rereads(self) -> bool:
         return True
 
-    def width(self, keys: int) -> int:
-        return 1
+    def room(self, like: Tensor, slices: int, queries: int, keys: int) -> Row:
+        index = like.new_zeros(slices, queries, 1, dtype=torch.int32)
+        return index, like.new_zeros(slices, queries, 1), like.new_zeros(slices, queries, 1)
 
     def fit_(self, scores: Tensor, parts: Parts, tile: Tile, work: Workspace) -> tuple[Tensor, Row]:
         top, index = largest(scores, 1)

@@ -105,7 +105,7 @@ def attend(
         if chosen.kernel == "dense":
             context, matrix = dense_kernel.attend(problem, values, dropout)
         else:
-            seed = int(torch.randint(1 << 62, ())) if dropout else 0
+            seed = torch.randint(1 << 62, ()) if dropout else torch.zeros((), dtype=torch.int64)
             context, row = tiled_kernel.attend(problem, values, dropout, seed)
     context = context.reshape(*problem.lead, *context.shape[-2:]).to(value.dtype)
     weights = Weights(matrix, problem, row, None, versions(problem))
@@ -113,6 +113,8 @@ def attend(
 
 
 def _observed(weights: Weights, request: Observe) -> Weights:
+    if not isinstance(request, Observe):
+        raise ValueError(f"observe: came {_kind(request)}; expected Observe(...)")
     return Weights(weights.matrix, weights.source, weights.row, weights.collect(request), weights.versions)
 
 
@@ -128,6 +130,7 @@ def _plain(query: Tensor, key: Tensor, value: Tensor) -> bool:
         and value.shape == other
         and shape[:2] == other[:2]
         and shape[3] == other[3]
+        and shape[2] > 0
         and other[2] > 0
         and query.dtype == key.dtype == value.dtype
         and query.is_floating_point()
@@ -187,9 +190,10 @@ def _call(
     score = _score(score)
     if isinstance(normalizer, str):
         normalizer = named("normalizer", normalizer, NORMALIZERS)
+    _expect("normalizer", normalizer, "bind", "a name, or an object like top_k(8)")
     queries, keys = query.shape[-2], key.shape[-2]
     if isinstance(position, str):
-        position = _position(position, lead)
+        position = _position(position, lead, query.device)
     if not isinstance(score, dot | scaled_dot):
         query, key = raised(query), raised(key)
     if isinstance(position, rotary_positions):
@@ -199,18 +203,25 @@ def _call(
     query = score.queries(query, prepared)
     terms = []
     if position is not None:
+        _expect("position", position, "term", "a name, or an object like alibi(slopes)")
         terms.append(position.term(lead, queries, keys, offset))
     if bias is not None:
+        if not isinstance(bias, Tensor) or not bias.is_floating_point():
+            came = f"a tensor of {bias.dtype}" if isinstance(bias, Tensor) else type(bias).__name__
+            raise ValueError(f"bias: came {came}; expected a floating-point tensor to be added")
         terms.append(Bias(_over_scores("bias", raised(bias), lead, queries, keys)))
     bound: list[mask_kinds.BoundMask] = []
     factors: list[mask_kinds.Gaussian] = []
     for one in mask if isinstance(mask, list | tuple) else (() if mask is None else (mask,)):
         if not isinstance(one, Tensor):
-            if not hasattr(one, "bind"):
-                raise ValueError(
-                    f"mask: came {type(one).__name__}; expected a tensor, or lengths(), causal(), window()"
-                )
+            _expect("mask", one, "bind", "a tensor, or lengths(...), causal(), window(...), gaussian(...)")
             part = one.bind(lead, query.device)
+            for centre in part.parts:
+                if "q" in centre.axes and centre.flat.shape[-1] not in (1, queries):
+                    raise ValueError(
+                        f"mask: {type(one).__name__} came with {centre.flat.shape[-1]} centres; "
+                        f"expected one for each of the {queries} queries"
+                    )
             (factors if isinstance(part, mask_kinds.Gaussian) else bound).append(part)
         elif one.dtype == torch.bool:
             bound.append(mask_kinds.Boolean(_over_scores("mask", one, lead, queries, keys)))
@@ -219,9 +230,11 @@ def _call(
         else:
             raise ValueError(f"mask: came a tensor of {one.dtype}; expected torch.bool, or floating point to be added")
     filters = () if filter is None else tuple(filter) if isinstance(filter, list | tuple) else (filter,)
+    for one in filters:
+        _expect("filter", one, "__call__", "a function of Scored")
     problem = Problem(
-        query=spread(query, lead, "qd"),
-        key=spread(prepared.key, lead, "kd"),
+        query=spread(query, lead, "qd", "score"),
+        key=spread(prepared.key, lead, "kd", "score"),
         pair=score.pair(lead, prepared.key.shape[-1]),
         terms=tuple(terms),
         masks=tuple(bound),
@@ -266,16 +279,26 @@ def _lead(query: Tensor, key: Tensor, value: Tensor) -> torch.Size:
 def _score(score: Any) -> Score:
     if isinstance(score, str):
         return named("score", score, SCORES)  # type: ignore[no-any-return]
-    if hasattr(score, "pair"):
+    if hasattr(score, "pair") and not isinstance(score, type):
         return score  # type: ignore[no-any-return]
-    if callable(score):
+    if callable(score) and not isinstance(score, type):
         return function(score)
-    raise ValueError(f"score: came {type(score).__name__}; expected a name, a score, or a function of two tiles")
+    raise ValueError(f"score: came {_kind(score)}; expected a name, a score, or a function of two tiles")
 
 
-def _position(name: str, lead: torch.Size) -> Any:
+def _expect(argument: str, came: Any, method: str, expected: str) -> None:
+    """ValueError unless `came` is an object (not a class) with this method."""
+    if isinstance(came, type) or not hasattr(came, method):
+        raise ValueError(f"{argument}: came {_kind(came)}; expected {expected}")
+
+
+def _kind(came: Any) -> str:
+    return f"the class {came.__name__}" if isinstance(came, type) else type(came).__name__
+
+
+def _position(name: str, lead: torch.Size, device: torch.device) -> Any:
     if name == "alibi":
-        return position_kinds.alibi(position_kinds.alibi_slopes(lead[-1] if lead else 1))
+        return position_kinds.alibi(position_kinds.alibi_slopes(lead[-1] if lead else 1).to(device))
     return named("position", name, {**POSITIONS, "alibi": position_kinds.alibi})
 
 

@@ -138,12 +138,13 @@ class Function:
     def dense(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
         found = self.function(query, key, *weights)
         wanted = (max(query.shape[0], key.shape[0]), query.shape[1], key.shape[1])
-        if found.dim() != 3 or found.shape[1:] != wanted[1:]:
+        if not isinstance(found, Tensor) or not _fits(found.shape, wanted):
+            gave = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
             raise ValueError(
-                f"score: the function gave a tensor of shape {tuple(found.shape)} for a query tile "
-                f"{tuple(query.shape)} and a key tile {tuple(key.shape)}; expected {wanted}"
+                f"score: the function gave {gave} for a query tile {tuple(query.shape)} "
+                f"and a key tile {tuple(key.shape)}; expected {wanted}"
             )
-        return found
+        return found.expand(wanted)  # a function that looks at the keys alone gives one slice for all
 
     def scores(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], out: Tensor, work: Workspace) -> None:
         query, key, *rest = (x.detach() for x in (query, key, *weights))
@@ -177,6 +178,10 @@ class Function:
                 if part is not None:
                     total[cut] += part
         return totals[0], totals[1], tuple(totals[2:])
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int, int, int]) -> bool:
+    return len(shape) == 3 and shape[0] in (1, wanted[0]) and shape[1:] == wanted[1:]
 
 
 Pair = Dot | Additive | Function

@@ -76,7 +76,7 @@ class alibi:
 
     def term(self, lead: torch.Size, queries: int, keys: int, offset: int) -> Term:
         distances = _distances(queries, keys, offset, self.slopes.device).abs()
-        return Diagonal(spread(-self.slopes[..., None] * distances, lead, "d"), queries)
+        return Diagonal(spread(-self.slopes[..., None] * distances, lead, "d", "position"), queries)
 
 
 def alibi_slopes(heads: int) -> Tensor:
@@ -97,9 +97,15 @@ class relative:
     both_directions: bool = static(default=True)
 
     def term(self, lead: torch.Size, queries: int, keys: int, offset: int) -> Term:
+        exact = self.table.shape[-1] // (4 if self.both_directions else 2)
+        if not 0 < exact < self.furthest:
+            raise ValueError(
+                f"position: relative came with {self.table.shape[-1]} buckets and furthest {self.furthest}; expected "
+                f"at least {4 if self.both_directions else 2} buckets, and furthest over the {exact} with one distance"
+            )
         distances = _distances(queries, keys, offset, self.table.device)
         buckets = relative_buckets(distances, self.table.shape[-1], self.furthest, self.both_directions)
-        return Diagonal(spread(self.table[..., buckets], lead, "d"), queries)
+        return Diagonal(spread(self.table[..., buckets], lead, "d", "position"), queries)
 
 
 def relative_buckets(distances: Tensor, buckets: int, furthest: int, both_directions: bool) -> Tensor:

@@ -14,7 +14,7 @@ from regard.attention.masks import BoundMask, Gaussian
 from regard.attention.normalizers import BoundNormalizer, Row
 from regard.attention.pairs import Pair
 from regard.attention.positions import Term
-from regard.attention.tiles import Spread, Tile, Workspace, row_blocks
+from regard.attention.tiles import Spread, Tile, Workspace, broadcasts, row_blocks
 from regard.attention.trees import static, tree
 
 # Elements of a tile of weights: several buffers of this size stay in a last-level cache, and hide the cost of a call.
@@ -97,15 +97,18 @@ class Problem:
 
 def widen(problem: Problem) -> Problem:
     """The same problem with half-precision tensors raised to fp32, in which all kernels but fused ones compute."""
-    if problem.query.flat.dtype == problem.dtype:
+    if not any(_is_half(tensor) for tensor in problem.tensors):
         return problem
     return pytree.tree_map(raised, problem)  # type: ignore[no-any-return]
 
 
 def raised(leaf: Any) -> Any:
     """A half-precision tensor as fp32, anything else as it is."""
-    half = isinstance(leaf, Tensor) and leaf.dtype in (torch.bfloat16, torch.float16)
-    return leaf.float() if half else leaf
+    return leaf.float() if isinstance(leaf, Tensor) and _is_half(leaf) else leaf
+
+
+def _is_half(tensor: Tensor) -> bool:
+    return tensor.dtype in (torch.bfloat16, torch.float16)
 
 
 def grid(problem: Problem) -> list[Tile]:
@@ -136,11 +139,9 @@ def keep(problem: Problem, tile: Tile, scores: Tensor, query: Tensor, key: Tenso
     for chosen in problem.filters:
         seen = Scored(scores, query, key, tile.queries(problem.device, problem.offset), tile.keys(problem.device))
         part = chosen(seen)
-        if part.dtype != torch.bool or torch.broadcast_shapes(part.shape, scores.shape) != scores.shape:
-            raise ValueError(
-                f"filter: gave {part.dtype} of shape {tuple(part.shape)}; "
-                f"expected torch.bool broadcasting over {tuple(scores.shape)}"
-            )
+        if not isinstance(part, Tensor) or part.dtype != torch.bool or not broadcasts(part.shape, scores.shape):
+            gave = f"{part.dtype} of shape {tuple(part.shape)}" if isinstance(part, Tensor) else type(part).__name__
+            raise ValueError(f"filter: gave {gave}; expected torch.bool broadcasting over {tuple(scores.shape)}")
         found = part if found is None else found & part
     return found
 
@@ -180,9 +181,3 @@ def tile_weights(problem: Problem, row: Row, tile: Tile, work: Workspace) -> Ten
 def cut_row(row: Row, tile: Tile) -> Row:
     """The statistics (N, Q, c) of a tile's rows."""
     return tuple(part[tile.n[0] : tile.n[1], tile.q[0] : tile.q[1]] for part in row)
-
-
-def empty_row(problem: Problem, part: Row) -> Row:
-    """Room for the statistics of all rows (N, Q, c), after those of a first tile."""
-    width = problem.normalizer.width(problem.keys)
-    return tuple(p.new_zeros(problem.slices, problem.queries, width) for p in part)

@@ -17,8 +17,10 @@ def attend(scores: Tensor, allowed: Tensor, value: Tensor, normalize: Normalize)
     scores (..., Q, K), allowed (..., Q, K) boolean, value (..., K, V).
     """
     some = allowed.any(-1, keepdim=True)
+    # As good as -inf, and no NaN in the gradient of a learned temperature or alpha (0 times -inf).
+    least = -math.sqrt(torch.finfo(scores.dtype).max)
     # A row of nothing is normalised as if everything were allowed, and then cleared.
-    weights = normalize(torch.where(allowed | ~some, scores, -math.inf))
+    weights = normalize(torch.where(allowed | ~some, scores, least))
     weights = torch.where(allowed & some, weights, 0.0)
     return weights @ value, weights
 
@@ -56,7 +58,7 @@ def location(query: Tensor, key: Tensor, weight: Tensor) -> Tensor:
     return query @ weight[..., : key.shape[-2], :].mT
 
 
-# --- normalizers: scores (..., Q, K), -inf where masked -> weights (..., Q, K) ---
+# --- normalizers: scores (..., Q, K), very low or -inf where masked -> weights (..., Q, K) ---
 
 
 def softmax(scores: Tensor, temperature: Tensor | float = 1.0, sink: Tensor | None = None) -> Tensor:

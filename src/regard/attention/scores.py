@@ -81,7 +81,10 @@ class bilinear:
     def queries(self, query: Tensor, keys: Keys) -> Tensor:
         wanted = (query.shape[-1], keys.key.shape[-1])
         _expect(self.weight.shape[-2:] == wanted, "bilinear", self.weight, f"(..., {wanted[0]}, {wanted[1]})")
-        return query @ self.weight
+        outer, lead = self.weight.shape[:-2], query.shape[:-2]
+        matching = all(a == b or 1 in (a, b) for a, b in zip(reversed(outer), reversed(lead), strict=False))
+        _expect(matching, "bilinear", self.weight, f"leading dimensions that broadcast with {tuple(lead)}")
+        return query @ self.weight.to(query.dtype)
 
     def pair(self, lead: Sequence[int], width: int) -> Pair:
         return Dot()
@@ -106,7 +109,7 @@ class additive:
         return query
 
     def pair(self, lead: Sequence[int], width: int) -> Pair:
-        return Additive(spread(self.weight, lead, "d"))
+        return Additive(spread(self.weight, lead, "d", "score"))
 
 
 @tree
@@ -116,6 +119,7 @@ class cosine:
     temperature: Tensor | float = 1.0
 
     def keys(self, key: Tensor) -> Keys:
+        _positive("cosine", "temperature", self.temperature)
         return Keys(normalize(key, dim=-1))
 
     def queries(self, query: Tensor, keys: Keys) -> Tensor:
@@ -137,6 +141,7 @@ class distance:
     bandwidth: Tensor | float = 1.0
 
     def keys(self, key: Tensor) -> Keys:
+        _positive("distance", "bandwidth", self.bandwidth)
         centre = key.detach().flatten(0, -2).mean(0)
         key = (key - centre) / self.bandwidth
         half = -0.5 * key.square().sum(-1, keepdim=True)
@@ -191,7 +196,7 @@ class function:
         return query
 
     def pair(self, lead: Sequence[int], width: int) -> Pair:
-        return Function(tuple(spread(p, lead, "d" * p.dim()) for p in self.parameters), self.f)
+        return Function(tuple(spread(p, lead, "d" * p.dim(), "score") for p in self.parameters), self.f)
 
 
 def _same_width(query: Tensor, key: Tensor) -> None:
@@ -204,3 +209,8 @@ def _same_width(query: Tensor, key: Tensor) -> None:
 def _expect(condition: bool, name: str, came: Tensor, expected: str) -> None:
     if not condition:
         raise ValueError(f"score: {name} came with a tensor of shape {tuple(came.shape)}; expected {expected}")
+
+
+def _positive(name: str, what: str, number: Tensor | float) -> None:
+    if not isinstance(number, Tensor) and not number > 0:
+        raise ValueError(f"score: {name} needs a {what} above 0, came {number}")

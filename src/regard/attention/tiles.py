@@ -92,16 +92,33 @@ class Spread:
         target.add_(part.sum_to_size(target.shape))
 
 
-def spread(tensor: Tensor, lead: Sequence[int], axes: str) -> Spread:
-    """Broadcast `tensor` over the leading dimensions `lead`; `axes` (without the `n`) names its own last dimensions."""
+def spread(tensor: Tensor, lead: Sequence[int], axes: str, argument: str = "tensor") -> Spread:
+    """Broadcast `tensor` over the leading dimensions `lead`; `axes` (without the `n`) names its own last dimensions.
+
+    ValueError, in the name of `argument`, where it does not broadcast.
+    """
     own = len(axes)
     inner = tensor.shape[tensor.dim() - own :]
     outer = tuple(tensor.shape[: tensor.dim() - own])
-    flat = tensor.reshape(-1, *inner)
-    if flat.shape[0] == 1 or outer == tuple(lead):
+    count = 1
+    for length in outer:
+        count *= length
+    if tensor.dim() < own or not (count == 1 or broadcasts(outer, lead)):
+        raise ValueError(
+            f"{argument}: came with a tensor of shape {tuple(tensor.shape)}; "
+            f"expected all but its last {own} dimensions to broadcast over {tuple(lead)}"
+        )
+    flat = tensor.reshape(count, *inner)
+    if count == 1 or outer == tuple(lead):
         return Spread(flat, None, "n" + axes, outer)
     index = torch.arange(flat.shape[0], device=tensor.device).view(outer).expand(*lead).reshape(-1)
     return Spread(flat, index, "n" + axes, outer)
+
+
+def broadcasts(shape: Sequence[int], wanted: Sequence[int]) -> bool:
+    """Whether a tensor of this shape broadcasts to `wanted` without making it larger."""
+    pairs = zip(reversed(shape), reversed(wanted), strict=False)
+    return len(shape) <= len(wanted) and all(came in (1, length) for came, length in pairs)
 
 
 class Workspace:

@@ -6,7 +6,9 @@ into tensors and put it together again.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, TypeVar, dataclass_transform
 
 import torch
@@ -14,6 +16,8 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 T = TypeVar("T")
+
+_TREES: dict[str, type] = {}
 
 
 def static(**options: Any) -> Any:
@@ -43,7 +47,46 @@ def tree(cls: type[T]) -> type[T]:
         to_dumpable_context=list,
         from_dumpable_context=tuple,
     )
+    made.tree_fields = (dynamic, fixed)
+    _TREES[made.__name__] = made
     return made  # type: ignore[no-any-return]
+
+
+def describe(value: Any, leaves: list[Tensor]) -> Any:
+    """Take a tree apart without pytree's machinery, which compiled graphs can't hold: its tensors go to `leaves`.
+
+    What is returned is made of tuples, names and numbers only; `rebuild` reads its `repr`.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Tensor):
+        leaves.append(value)
+        return "tensor"
+    if isinstance(value, tuple):
+        return ("", (), tuple([describe(child, leaves) for child in value]))
+    dynamic, fixed = value.tree_fields
+    children = tuple([describe(getattr(value, name), leaves) for name in dynamic])
+    return (type(value).__name__, tuple([getattr(value, name) for name in fixed]), children)
+
+
+def rebuild(description: str, leaves: Sequence[Any]) -> Any:
+    """The tree of which `describe` gave this description, with other leaves."""
+    remaining = iter(leaves)
+
+    def build(described: Any) -> Any:
+        if described is None:
+            return None
+        if described == "tensor":
+            return next(remaining)
+        name, fixed, children = described
+        built = [build(child) for child in children]
+        if not name:
+            return tuple(built)
+        made = _TREES[name]
+        names = made.tree_fields  # type: ignore[attr-defined]
+        return made(**dict(zip(names[0], built, strict=True)), **dict(zip(names[1], fixed, strict=True)))
+
+    return build(ast.literal_eval(description))
 
 
 def select(state: T, index: Tensor) -> T:
