@@ -1,4 +1,4 @@
-"""Every test checks the shapes in Regard's signatures, runs on one thread, and may ask for the public corpora."""
+"""Every test runs on one thread (pytest-xdist uses the cores), and may ask for the public corpora."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -324,7 +324,7 @@ class Attention(nn.Module):
         if self.project == "none" or (side == "value" and self.project == "scores"):
             return source.unsqueeze(-3)
         projection = self.key_projection if side == "key" else self.value_projection
-        found = projection(source).unflatten(-1, (self.kv_heads, -1)).transpose(-2, -3)
+        found: Tensor = projection(source).unflatten(-1, (self.kv_heads, -1)).transpose(-2, -3)
         return found if self.kv_heads == self.heads else found.repeat_interleave(self.heads // self.kv_heads, -3)
 
     def _output(self, context: Tensor) -> Tensor:
@@ -343,7 +343,8 @@ def _step_scores(score: Score, query: Tensor, keys: scores.Keys) -> Tensor:
     lead = torch.broadcast_shapes(query.shape[:-2], keys.key.shape[:-2])
     pair = score.pair(lead, keys.key.shape[-1])
     query, key = (x.expand(*lead, -1, -1).flatten(0, -3) for x in (query, keys.key))
-    return pair.dense(query, key, tuple(part.flat for part in pair.weights)).unflatten(0, lead)
+    found: Tensor = pair.dense(query, key, tuple(part.flat for part in pair.weights)).unflatten(0, lead)
+    return found
 
 
 def _base(name: str) -> str:
