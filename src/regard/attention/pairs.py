@@ -17,6 +17,9 @@ from regard.attention.trees import static, tree
 # Elements of one (queries x keys x score dim) block: large enough to hide the cost of a call, small enough for a cache.
 BLOCK = 1 << 19
 
+# The same for a user's function, which is called once for each: more, since the cost of a call is not ours to know.
+FUNCTION_BLOCK = 1 << 23
+
 Grads = tuple[Tensor, Tensor, tuple[Tensor, ...]]
 
 
@@ -70,7 +73,7 @@ class Additive:
     def scores(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], out: Tensor, work: Workspace) -> None:
         (weight,) = weights
         factors = _Factors(query, key)
-        for n, q, k in _blocks(out.shape, query.shape[-1]):
+        for n, q, k in _blocks(out.shape, query.shape[-1], BLOCK):
             part = out[n, q, k]
             block = factors.halves(n, q, k, work)
             column = _slices(weight, n)[:, :, None]
@@ -86,7 +89,7 @@ class Additive:
         d_query = query.new_zeros(slices, rows, query.shape[-1])
         d_key = query.new_zeros(slices, columns, query.shape[-1])
         sums = query.new_zeros(slices, 1, query.shape[-1])  # of grad * r, for the gradient of the weight
-        for n, q, k in _blocks(grad.shape, query.shape[-1]):
+        for n, q, k in _blocks(grad.shape, query.shape[-1], BLOCK):
             block = factors.halves(n, q, k, work)
             part = grad[n, q, k].contiguous()
             sums[n] += torch.bmm(part.flatten(1)[:, None], block.flatten(1, 2))
@@ -149,7 +152,7 @@ class Function:
     def scores(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], out: Tensor, work: Workspace) -> None:
         query, key, *rest = (x.detach() for x in (query, key, *weights))
         with torch.enable_grad():  # only to notice what would silently get no gradient
-            for n, q, k in _blocks(out.shape, max(query.shape[-1], key.shape[-1])):
+            for n, q, k in _blocks(out.shape, max(query.shape[-1], key.shape[-1]), FUNCTION_BLOCK):
                 found = self.dense(_slices(query, n)[:, q], _slices(key, n)[:, k], tuple(_slices(w, n) for w in rest))
                 if found.requires_grad:
                     raise ValueError(
@@ -163,7 +166,7 @@ class Function:
     ) -> Grads:
         slices = grad.shape[0]
         totals = [torch.zeros_like(x.expand(slices, *x.shape[1:])) for x in (query, key, *weights)]
-        for n, q, k in _blocks(grad.shape, max(query.shape[-1], key.shape[-1])):
+        for n, q, k in _blocks(grad.shape, max(query.shape[-1], key.shape[-1]), FUNCTION_BLOCK):
             cuts = [(n, q), (n, k), *(((n,),) * len(weights))]
             leaves = [
                 total_of.expand(slices, *total_of.shape[1:])[cut].detach().requires_grad_()
@@ -191,10 +194,10 @@ def _slices(tensor: Tensor, n: slice) -> Tensor:
     return tensor if tensor.shape[0] == 1 else tensor[n]
 
 
-def _blocks(shape: tuple[int, ...], width: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Cut (slices, queries, keys) so that a block times `width` has about BLOCK elements: keys whole while they fit."""
+def _blocks(shape: tuple[int, ...], width: int, size: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Cut (slices, queries, keys) so that a block times `width` has about `size` elements; keys whole while they fit."""
     slices, queries, keys = shape
-    room = max(BLOCK // max(width, 1), 1)
+    room = max(size // max(width, 1), 1)
     k = min(keys, room)
     q = max(1, min(queries, room // max(k, 1)))
     n = max(1, min(slices, room // max(q * k, 1))) if (q, k) == (queries, keys) else 1

@@ -63,6 +63,11 @@ class Position(Protocol):
     def term(self, lead: torch.Size, queries: int, keys: int, offset: int) -> Term: ...
 
 
+def _wide(tensor: Tensor) -> Tensor:
+    """At least fp32: a gradient is the sum over many distances."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 def _distances(queries: int, keys: int, offset: int, device: torch.device) -> Tensor:
     """key position - query position for every diagonal, (Q + K - 1)."""
     return torch.arange(1 - queries, keys, device=device) - offset
@@ -76,7 +81,7 @@ class alibi:
 
     def term(self, lead: torch.Size, queries: int, keys: int, offset: int) -> Term:
         distances = _distances(queries, keys, offset, self.slopes.device).abs()
-        return Diagonal(spread(-self.slopes[..., None] * distances, lead, "d", "position"), queries)
+        return Diagonal(spread(-_wide(self.slopes)[..., None] * distances, lead, "d", "position"), queries)
 
 
 def alibi_slopes(heads: int) -> Tensor:
@@ -105,7 +110,7 @@ class relative:
             )
         distances = _distances(queries, keys, offset, self.table.device)
         buckets = relative_buckets(distances, self.table.shape[-1], self.furthest, self.both_directions)
-        return Diagonal(spread(self.table[..., buckets], lead, "d", "position"), queries)
+        return Diagonal(spread(_wide(self.table)[..., buckets], lead, "d", "position"), queries)
 
 
 def relative_buckets(distances: Tensor, buckets: int, furthest: int, both_directions: bool) -> Tensor:
@@ -132,11 +137,11 @@ def rotary(tensor: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     half = tensor.shape[-1] // 2
     if 2 * half != tensor.shape[-1]:
         raise ValueError(f"position: rotary needs an even dimension, came {tensor.shape[-1]}")
-    wide = torch.promote_types(tensor.dtype, torch.float32)
-    speeds = base ** (-torch.arange(half, device=tensor.device, dtype=wide) / half)
-    angles = positions[..., None].to(wide) * speeds
+    wide = _wide(tensor)
+    speeds = base ** (-torch.arange(half, device=tensor.device, dtype=wide.dtype) / half)
+    angles = positions[..., None].to(wide.dtype) * speeds
     cos, sin = angles.cos(), angles.sin()
-    first, second = tensor.to(wide).split(half, -1)
+    first, second = wide.split(half, -1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], -1).to(tensor.dtype)
 
 

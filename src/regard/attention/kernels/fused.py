@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
+# The binding of the operator that F.scaled_dot_product_attention calls here, which keeps its second result.
+_flash = torch._scaled_dot_product_flash_attention_for_cpu
 
 
 def attend(
