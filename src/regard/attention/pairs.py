@@ -195,7 +195,7 @@ def _slices(tensor: Tensor, n: slice) -> Tensor:
 
 
 def _blocks(shape: tuple[int, ...], width: int, size: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Cut (slices, queries, keys) so that a block times `width` has about `size` elements; keys whole while they fit."""
+    """Cut (slices, queries, keys) so that a block times `width` has about `size` elements; keys whole if they fit."""
     slices, queries, keys = shape
     room = max(size // max(width, 1), 1)
     k = min(keys, room)

@@ -64,13 +64,15 @@ def _ascend(x: Tensor, tau: Tensor, scratch: Tensor, step: Step, tolerance: floa
 def entmax_threshold(x: Tensor, alpha: Tensor | float, scratch: Tensor) -> Tensor:
     """tau with sum_j [x_j - tau]_+^(1 / (alpha - 1)) = 1, (..., 1), for any alpha > 1.
 
-    Newton's steps, and the middle of the bracket where one leaves it: over alpha = 2 the sum is not convex.
+    Newton's steps, and the (geometric) middle of the bracket where one leaves it: over alpha = 2 the sum is not convex.
+    There tau may be very small, in long rows of nearly equal scores, so it is found to a relative precision.
     """
     power = 1.0 / (alpha - 1.0)
     low = torch.full_like(x[..., :1], -1.0)
-    high = torch.zeros_like(low)
+    # The threshold of equal scores, K (-tau)^power = 1, is the highest.
+    high = (low / x.shape[-1] ** (alpha - 1.0)).clamp(max=-torch.finfo(x.dtype).tiny)
     tau = low
-    tolerance = 4 * torch.finfo(x.dtype).eps
+    tolerance = 16 * torch.finfo(x.dtype).eps
     for _ in range(_MOST_STEPS):
         above = torch.sub(x, tau, out=scratch).clamp_(min=0.0)
         excess = (above**power).sum(-1, keepdim=True) - 1.0
@@ -78,8 +80,8 @@ def entmax_threshold(x: Tensor, alpha: Tensor | float, scratch: Tensor) -> Tenso
         low, high = torch.where(excess >= 0, tau, low), torch.where(excess < 0, tau, high)
         newton = tau + excess / slope
         inside = (newton >= low) & (newton <= high)
-        following = torch.where(inside, newton, 0.5 * (low + high))
-        change = (following - tau).abs()
+        following = torch.where(inside, newton, -((-low).sqrt() * (-high).sqrt()))
+        change = (following / tau - 1.0).abs()
         tau = following
         if not torch.compiler.is_compiling() and float(change.nan_to_num().max()) <= tolerance:
             break
