@@ -1,4 +1,4 @@
-"""Compiled and exported graphs give what eager calls give. (Shapes are not checked here: the checks would be traced.)"""
+"""Compiled and exported graphs give what eager calls give. (No shape checks here: they would be traced.)"""
 
 from __future__ import annotations
 

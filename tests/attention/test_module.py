@@ -226,5 +226,5 @@ def test_wrong_settings_are_named(wrong: dict[str, object], message: str) -> Non
 
 
 def test_a_float_mask_is_refused_where_lengths_are_meant(source: Tensor) -> None:
-    with pytest.raises(ValueError, match="mask: came as torch.float64"):
+    with pytest.raises(ValueError, match=r"mask: came as torch\.float64"):
         Attention(16, 12).double().prepare(source, torch.ones(2, 7, dtype=torch.float64))

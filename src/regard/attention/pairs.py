@@ -164,19 +164,18 @@ class Function:
     def gradients(
         self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], grad: Tensor, work: Workspace
     ) -> Grads:
-        slices = grad.shape[0]
-        totals = [torch.zeros_like(x.expand(slices, *x.shape[1:])) for x in (query, key, *weights)]
+        inputs = (query, key, *weights)
+        totals = [torch.zeros_like(x) for x in inputs]
         for n, q, k in _blocks(grad.shape, max(query.shape[-1], key.shape[-1]), FUNCTION_BLOCK):
-            cuts = [(n, q), (n, k), *(((n,),) * len(weights))]
-            leaves = [
-                total_of.expand(slices, *total_of.shape[1:])[cut].detach().requires_grad_()
-                for total_of, cut in zip((query, key, *weights), cuts, strict=True)
-            ]
+            ranges = [(q,), (k,), *([()] * len(weights))]
+            # What all slices share stays one, as the function saw it when it gave the scores.
+            cuts = [(n if len(x) > 1 else slice(None), *more) for x, more in zip(inputs, ranges, strict=True)]
+            leaves = [x[cut].detach().requires_grad_() for x, cut in zip(inputs, cuts, strict=True)]
             with torch.enable_grad():
                 found = self.dense(leaves[0], leaves[1], tuple(leaves[2:]))
             if not found.requires_grad:
                 continue
-            parts = torch.autograd.grad(found, leaves, grad[n, q, k], allow_unused=True)
+            parts = torch.autograd.grad(found, leaves, grad[n, q, k].sum_to_size(found.shape), allow_unused=True)
             for total, cut, part in zip(totals, cuts, parts, strict=True):
                 if part is not None:
                     total[cut] += part

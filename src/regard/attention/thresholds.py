@@ -6,6 +6,7 @@ the root without passing it. A good lower bound is cheap: the threshold of a par
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -40,6 +41,13 @@ def _entmax15_step(x: Tensor, tau: Tensor, scratch: Tensor) -> Tensor:
     return (above.square_().sum(-1, keepdim=True) - 1.0) / slope
 
 
+def _power_step(x: Tensor, tau: Tensor, scratch: Tensor, *, power: float) -> Tensor:
+    above = torch.sub(x, tau, out=scratch).clamp_(min=0.0)
+    slopes = above ** (power - 1.0)
+    slope = power * slopes.sum(-1, keepdim=True)
+    return (slopes.mul_(above).sum(-1, keepdim=True) - 1.0) / slope
+
+
 def _newton(x: Tensor, scratch: Tensor, step: Step) -> Tensor:
     tau = torch.full_like(x[..., :1], -1.0)
     width = x.shape[-1] // _GROUP
@@ -64,15 +72,17 @@ def _ascend(x: Tensor, tau: Tensor, scratch: Tensor, step: Step, tolerance: floa
 def entmax_threshold(x: Tensor, alpha: Tensor | float, scratch: Tensor) -> Tensor:
     """tau with sum_j [x_j - tau]_+^(1 / (alpha - 1)) = 1, (..., 1), for any alpha > 1.
 
-    Newton's steps, and the (geometric) middle of the bracket where one leaves it: over alpha = 2 the sum is not convex.
-    There tau may be very small, in long rows of nearly equal scores, so it is found to a relative precision.
+    Over alpha = 2 the sum is not convex: then, and for a learned alpha, Newton's steps within a bracket, and its middle
+    where one leaves it.
     """
+    if not isinstance(alpha, Tensor) and alpha < 2.0:
+        return _newton(x, scratch, functools.partial(_power_step, power=1.0 / (alpha - 1.0)))
     power = 1.0 / (alpha - 1.0)
     low = torch.full_like(x[..., :1], -1.0)
-    # The threshold of equal scores, K (-tau)^power = 1, is the highest.
-    high = (low / x.shape[-1] ** (alpha - 1.0)).clamp(max=-torch.finfo(x.dtype).tiny)
+    # The threshold of equal scores, K (-tau)^power = 1, is the highest; half of it leaves room for rounding.
+    high = (0.5 * low / x.shape[-1] ** (alpha - 1.0)).clamp(max=-torch.finfo(x.dtype).tiny)
     tau = low
-    tolerance = 16 * torch.finfo(x.dtype).eps
+    tolerance = 4 * torch.finfo(x.dtype).eps
     for _ in range(_MOST_STEPS):
         above = torch.sub(x, tau, out=scratch).clamp_(min=0.0)
         excess = (above**power).sum(-1, keepdim=True) - 1.0
