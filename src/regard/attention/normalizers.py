@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from regard.attention.selection import largest
-from regard.attention.thresholds import entmax15_threshold, entmax_threshold, sparsemax_threshold
+from regard.attention.thresholds import entmax15_threshold, entmax_threshold, raise_, sparsemax_threshold
 from regard.attention.tiles import Spread, Tile, Workspace, spread
 from regard.attention.trees import static, tree
 
@@ -270,7 +270,7 @@ class Entmax:
             return scores.pow_(1.0 / (alpha - 1.0))
         if alpha == 1.5:
             return scores.square_()
-        return scores if alpha == 2.0 else scores.pow_(1.0 / (alpha - 1.0))
+        return scores if alpha == 2.0 else raise_(scores, 1.0 / (alpha - 1.0))
 
     def gradient_(
         self, scores: Tensor, weights: Tensor, grad: Tensor, row: Row, parts: Parts, tile: Tile, work: Workspace
@@ -282,6 +282,8 @@ class Entmax:
             slopes = torch.sqrt(weights, out=spare)
         elif not isinstance(alpha, Tensor) and alpha == 2.0:
             slopes = torch.sign(weights, out=spare)
+        elif not isinstance(alpha, Tensor) and alpha < 2.0:
+            slopes = raise_(spare.copy_(weights), 2.0 - alpha)
         else:
             slopes = torch.where(weights > 0, weights.clamp(min=torch.finfo(weights.dtype).tiny) ** (2.0 - alpha), 0.0)
         total = slopes.sum(-1, keepdim=True)
