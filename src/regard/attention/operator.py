@@ -123,6 +123,8 @@ def _plain(query: Tensor, key: Tensor, value: Tensor) -> bool:
 
     It is what the general way would come to; only the time to find that out is spared.
     """
+    if not (isinstance(query, Tensor) and isinstance(key, Tensor) and isinstance(value, Tensor)):
+        return False
     shape, other = query.shape, key.shape
     if not (
         query.dim() == 4
@@ -130,6 +132,8 @@ def _plain(query: Tensor, key: Tensor, value: Tensor) -> bool:
         and value.shape == other
         and shape[:2] == other[:2]
         and shape[3] == other[3]
+        and shape[0] > 0
+        and shape[1] > 0
         and shape[2] > 0
         and other[2] > 0
         and query.dtype == key.dtype == value.dtype
@@ -251,7 +255,7 @@ def _lead(query: Tensor, key: Tensor, value: Tensor) -> torch.Size:
     """The common leading dimensions, after a check of all shapes and kinds."""
     for name, tensor in (("query", query), ("key", key), ("value", value)):
         if not isinstance(tensor, Tensor) or tensor.dim() < 2 or not tensor.is_floating_point():
-            came = f"a {tensor.dtype} of shape {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor)
+            came = f"a {tensor.dtype} of shape {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else _kind(tensor)
             raise ValueError(f"{name}: came {came}; expected a floating-point tensor (..., length, dim)")
         if tensor.dtype != query.dtype or tensor.device != query.device:
             raise ValueError(

@@ -64,7 +64,7 @@ class Spread:
     @property
     def original(self) -> Tensor:
         """The tensor before its leading dimensions were flattened."""
-        return self.flat.reshape(*self.outer, *self.flat.shape[1:])
+        return self.flat.reshape((*self.outer, *self.flat.shape[1:]))
 
     def _cuts(self, tile: Tile) -> tuple[slice, ...]:
         ranges = {"q": tile.q, "k": tile.k}

@@ -132,12 +132,13 @@ class Weights:
         return _only(self.collect(Observe(mass=True)).mass)
 
     def _rows(self) -> Row:
-        """The statistics of the rows as (N, Q, c), in which shape ever a kernel gave them."""
+        """The statistics of the rows as (N, Q, c); the fused kernels keep the leading dimensions apart."""
         problem = self.problem
-        return tuple(part.reshape(problem.slices, problem.queries, -1) for part in self.row)
+        return tuple(part.reshape(problem.slices, problem.queries, part.shape[-1]) for part in self.row)
 
     def _range(self, first: int, last: int) -> tuple[int, int]:
-        if not 0 <= first < last <= self.problem.queries:
+        nothing = first == last == self.problem.queries == 0
+        if not (0 <= first < last <= self.problem.queries or nothing):
             raise ValueError(f"rows: {first} to {last} is not a range within 0 to {self.problem.queries} queries")
         return first, last
 
