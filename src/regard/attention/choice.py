@@ -9,11 +9,11 @@ from torch import Tensor
 
 from regard.attention import masks as mask_kinds
 from regard.attention.names import nearest
-from regard.attention.normalizers import Softmax
 from regard.attention.pairs import Dot, Function
 from regard.attention.positions import Bias
 from regard.attention.problem import Problem
 from regard.attention.tiles import Spread
+from regard.attention.weighing import Softmax
 
 KERNELS = ("auto", "fused", "flex", "tiled", "dense")
 

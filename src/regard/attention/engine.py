@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard.attention.normalizers import Row
 from regard.attention.problem import Problem, cut_row, grid, tile_scores
 from regard.attention.tiles import Spread, Tile, Workspace
+from regard.attention.weighing import Row
 
 
 @torch.no_grad()

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from regard.attention.normalizers import Row, Softmax
 from regard.attention.problem import Problem, cut_row, grid, tile_scores, tile_weights
 from regard.attention.selection import largest
 from regard.attention.tiles import Tile, Workspace
 from regard.attention.trees import tree
+from regard.attention.weighing import Row, Softmax
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from regard.attention.masks import BoundMask, Gaussian
-from regard.attention.normalizers import BoundNormalizer, Row
 from regard.attention.pairs import Pair
 from regard.attention.positions import Term
 from regard.attention.tiles import Spread, Tile, Workspace, broadcasts, row_blocks
 from regard.attention.trees import static, tree
+from regard.attention.weighing import BoundNormalizer, Row
 
 # Elements of a tile of weights: several buffers of this size stay in a last-level cache, and hide the cost of a call.
 TILE = 1 << 20

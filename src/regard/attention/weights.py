@@ -9,12 +9,12 @@ from torch import Tensor
 
 from regard.attention.kernels import dense as dense_kernel
 from regard.attention.kernels import tiled as tiled_kernel
-from regard.attention.normalizers import Row, Softmax
 from regard.attention.observe import Observe, Observed, observe_dense, observe_tiles
 from regard.attention.pairs import Dot
 from regard.attention.problem import Problem, grid, tile_scores, widen
 from regard.attention.tiles import Workspace, spread
 from regard.attention.trees import static, tree
+from regard.attention.weighing import Row, Softmax
 
 
 @tree

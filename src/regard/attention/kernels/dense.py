@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard.attention.normalizers import BoundNormalizer, Normalizer, Softmax, softmax
+from regard.attention.normalizers import Normalizer, softmax
 from regard.attention.problem import Problem, allowed, keep
 from regard.attention.tiles import Spread, Tile, Workspace
+from regard.attention.weighing import BoundNormalizer, Softmax
 
 
 def attend(problem: Problem, value: Spread, dropout: float = 0.0) -> tuple[Tensor, Tensor]:

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from regard.attention.engine import again, backward, forward, through_weights
-from regard.attention.normalizers import Row
 from regard.attention.problem import Problem, grid, tile_weights
 from regard.attention.tiles import Spread, Tile, Workspace
 from regard.attention.trees import describe, rebuild
+from regard.attention.weighing import Row
 
 
 def attend(problem: Problem, value: Spread, dropout: float, seed: Tensor) -> tuple[Tensor, Row]:
