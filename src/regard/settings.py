@@ -113,6 +113,7 @@ class ModelSettings:
         embedding: width of the embeddings of a recurrent encoder or decoder; a Transformer's is its own width.
         share_embeddings: one embedding for source, target and output (one vocabulary), target and output, or none.
         dropout: the probability of dropping a unit in training, outside of attention.
+        longest: how many places learned positions and the score location know; longer texts are refused.
     """
 
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
@@ -124,6 +125,7 @@ class ModelSettings:
     embedding: int = 256
     share_embeddings: Literal["all", "target", "none"] = "none"
     dropout: float = 0.2
+    longest: int = 1024
 
 
 @dataclass(frozen=True)
@@ -166,14 +168,14 @@ class TrainingSettings:
         batch_unit: tokens (of the longer side, padding included) or sentences.
         accumulate: batches to an update.
         optimizer: adam or adamw.
-        rate: the greatest learning rate.
+        rate: the greatest learning rate; with noam, the factor before the formula of Vaswani et al. (2017).
         schedule: constant, noam, inverse_sqrt, linear, cosine or plateau.
-        warmup: updates over which the rate rises.
+        warmup: updates over which the rate rises; none: a tenth of all updates, at most 400.
         decay: weight decay.
         clip: the greatest norm of the gradient; 0: any.
         smoothing: label smoothing.
         validate_every: updates between validations; none: about ten to twenty in a training.
-        patience: stop after so many validations without a better one; 0: never.
+        patience: stop after so many validations in a row without a better one; 0: never.
         metric: what is best decides: loss, bleu, chrf, accuracy, cer, per or token_error_rate.
         average: how many last checkpoints to average in the end.
         precision: 32-true or bf16-mixed.
@@ -191,7 +193,7 @@ class TrainingSettings:
     optimizer: Literal["adam", "adamw"] = "adam"
     rate: float = 1e-3
     schedule: Schedule = "inverse_sqrt"
-    warmup: int = 200
+    warmup: int | None = None
     decay: float = 0.0
     clip: float = 1.0
     smoothing: float = 0.1

@@ -1,4 +1,4 @@
-"""The cases of the benchmarks are the cases of the tests: they are imported from the repository's root."""
+"""The cases of the benchmarks are the cases of the tests: they are imported from there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from attending import tiles
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.attention_cases import FACTORS, Case, all_pairs, cases, pairs, run
 
+from attention_cases import FACTORS, Case, all_pairs, cases, pairs, run
 from regard.attention import reference
 
 _SAMPLE = list(cases("pairwise"))

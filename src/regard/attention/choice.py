@@ -13,7 +13,7 @@ from regard.attention.pairs import Dot, Function
 from regard.attention.positions import Bias
 from regard.attention.problem import Problem
 from regard.attention.tiles import Spread
-from regard.attention.weighing import Softmax
+from regard.attention.weighing import Chosen, Softmax
 
 KERNELS = ("auto", "fused", "flex", "tiled", "dense")
 
@@ -51,7 +51,7 @@ def choose(problem: Problem, value: Spread, dropout: float, kernel: str = "auto"
         if not (small and training and problem.device.type == "cpu"):
             return Choice(fast)
         obstacle = f"training, and at most {SMALL} weights: whole matrices are faster"
-    if torch.compiler.is_compiling() and isinstance(problem.pair, Function):
+    if torch.compiler.is_compiling() and (isinstance(problem.pair, Function) or problem.filters):
         return Choice("dense", ((fast, obstacle), ("tiled", "a user's function has no compiled gradient of tiles")))
     if small:
         return Choice("dense", ((fast, obstacle), ("tiled", f"at most {SMALL} elements: one tile would hold them all")))
@@ -69,7 +69,8 @@ def _obstacle(problem: Problem, dropout: float) -> str | None:
     if not isinstance(problem.pair, Dot):
         return f"the score is {type(problem.pair).__name__.lower()}, and fused kernels know dot products only"
     if not isinstance(normalizer, Softmax):
-        return f"the normalizer is {type(normalizer).__name__.lower()}, and fused kernels know softmax only"
+        name = normalizer.kind if isinstance(normalizer, Chosen) else type(normalizer).__name__.lower()
+        return f"the normalizer is {name}, and fused kernels know softmax only"
     if normalizer.parts:
         return "softmax has a learned temperature or a sink"
     if dropout:

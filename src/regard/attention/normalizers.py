@@ -88,8 +88,8 @@ class top_k:
     k: int = static()
 
     def bind(self, lead: Sequence[int]) -> BoundNormalizer:
-        if self.k < 1:
-            raise ValueError(f"normalizer: top_k needs k >= 1, came {self.k}")
+        if not isinstance(self.k, int) or self.k < 1:
+            raise ValueError(f"normalizer: top_k needs a whole number k >= 1, came {self.k}")
         return Chosen("top_k", self.k, 0.0)
 
 

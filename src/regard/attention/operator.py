@@ -20,11 +20,12 @@ from regard.attention.masks import Mask
 from regard.attention.names import NORMALIZERS, POSITIONS, SCORES, named
 from regard.attention.normalizers import Normalizer
 from regard.attention.observe import Observe
+from regard.attention.pairs import Function
 from regard.attention.positions import Bias, Position, rotary_positions
 from regard.attention.problem import Filter, Problem, raised, widen
 from regard.attention.scores import Score, dot, function, scaled_dot
 from regard.attention.tiles import Spread, spread
-from regard.attention.weights import Plain, Weights, versions
+from regard.attention.weights import Weights, plain_weights, versions
 
 
 def attend(
@@ -86,10 +87,9 @@ def attend(
         and not check
         and _plain(query, key, value)
     ):
-        scale = query.shape[-1] ** -0.5
-        context, lse = fused_kernel.attend(query, key, value, scale, False, None)
-        plain = Plain(query, key, scale)
-        weights = Weights(None, plain, (lse,), None, versions(plain))
+        scale = query.shape[3] ** -0.5
+        context, lse = fused_kernel.flash(query, key, value, 0.0, False, attn_mask=None, scale=scale)
+        weights = plain_weights(query, key, scale, lse)
         return context, weights if observe is None else _observed(weights, observe)
     call = _call(query, key, value, score, normalizer, mask, filter, bias, position, offset, dropout, check)
     chosen = choose(call.problem, call.value, dropout, kernel)
@@ -123,24 +123,18 @@ def _plain(query: Tensor, key: Tensor, value: Tensor) -> bool:
 
     It is what the general way would come to; only the time to find that out is spared.
     """
-    if not (isinstance(query, Tensor) and isinstance(key, Tensor) and isinstance(value, Tensor)):
+    if not (type(query) is type(key) is type(value) is Tensor and query.dim() == 4):
         return False
     shape, other = query.shape, key.shape
     if not (
-        query.dim() == 4
-        and key.dim() == 4
+        (other == shape or (shape[:2] == other[:2] and shape[3:] == other[3:]))
         and value.shape == other
-        and shape[:2] == other[:2]
-        and shape[3] == other[3]
-        and shape[0] > 0
-        and shape[1] > 0
-        and shape[2] > 0
+        and 0 not in shape
         and other[2] > 0
-        and query.dtype == key.dtype == value.dtype
-        and query.is_floating_point()
         and query.is_cpu
-        and key.is_cpu
-        and value.is_cpu
+        and query.dtype == key.dtype == value.dtype
+        and query.device == key.device == value.device
+        and query.is_floating_point()
     ):
         return False
     if torch.is_grad_enabled() and (query.requires_grad or key.requires_grad or value.requires_grad):
@@ -248,6 +242,8 @@ def _call(
         lead=tuple(lead),
         offset=offset,
     )
+    if isinstance(problem.pair, Function) and torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        problem.pair.check(problem.query.flat, problem.key.flat)
     return _Call(problem, spread(value, lead, "kd"))
 
 

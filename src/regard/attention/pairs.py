@@ -150,16 +150,20 @@ class Function:
         return found.expand(wanted)  # a function that looks at the keys alone gives one slice for all
 
     def scores(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], out: Tensor, work: Workspace) -> None:
-        query, key, *rest = (x.detach() for x in (query, key, *weights))
-        with torch.enable_grad():  # only to notice what would silently get no gradient
-            for n, q, k in _blocks(out.shape, max(query.shape[-1], key.shape[-1]), FUNCTION_BLOCK):
-                found = self.dense(_slices(query, n)[:, q], _slices(key, n)[:, k], tuple(_slices(w, n) for w in rest))
-                if found.requires_grad:
-                    raise ValueError(
-                        "score: the function uses a tensor that requires grad; "
-                        "pass it by score=function(f, parameters=(...)) so that it gets its gradient"
-                    )
-                out[n, q, k] = found
+        for n, q, k in _blocks(out.shape, max(query.shape[-1], key.shape[-1]), FUNCTION_BLOCK):
+            parts = tuple(_slices(w, n) for w in weights)
+            out[n, q, k] = self.dense(_slices(query, n)[:, q], _slices(key, n)[:, k], parts)
+
+    def check(self, query: Tensor, key: Tensor) -> None:
+        """Refuse a function that closes over a tensor that would silently get no gradient from tiles."""
+        parts = tuple(part.flat[:1].detach() for part in self.parameters)
+        with torch.enable_grad():
+            found = self.function(query[:1, :1].detach(), key[:1, :1].detach(), *parts)
+            if isinstance(found, Tensor) and found.requires_grad:
+                raise ValueError(
+                    "score: the function uses a tensor that requires grad; "
+                    "pass it by score=function(f, parameters=(...)) so that it gets its gradient"
+                )
 
     def gradients(
         self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], grad: Tensor, work: Workspace

@@ -65,8 +65,11 @@ def describe(value: Any, leaves: list[Tensor]) -> Any:
     if isinstance(value, tuple):
         return ("", (), tuple([describe(child, leaves) for child in value]))
     dynamic, fixed = value.tree_fields
-    children = tuple([describe(getattr(value, name), leaves) for name in dynamic])
-    return (type(value).__name__, tuple([getattr(value, name) for name in fixed]), children)
+    facts = tuple([getattr(value, name) for name in fixed])
+    for fact in facts:
+        if callable(fact) or (isinstance(fact, tuple) and any(map(callable, fact))):
+            raise ValueError("kernel: a user's function can't be tiled in a compiled graph; leave the choice to 'auto'")
+    return (type(value).__name__, facts, tuple([describe(getattr(value, name), leaves) for name in dynamic]))
 
 
 def rebuild(description: str, leaves: Sequence[Any]) -> Any:

@@ -98,19 +98,18 @@ class Softmax:
         grad, mean = _softmax_gradient_(weights, grad)
         found: list[Tensor] = []
         sink = self._sink(parts)
-        d_sink = None if sink is None else -((sink - row[0]).exp() * mean).sum((1, 2))
+        d_sink = None if sink is None else -(sink - row[0]).exp() * mean
         if self.learned:
-            # scores / T is not kept: where w > 0 it is log w + row, and elsewhere it has no gradient.
-            scaled = torch.where(weights > 0, weights.log() + row[0], 0.0)
-            d_temperature = -(grad * scaled).sum((1, 2))
+            # scores / T is not kept, but is log w up to the row's denominator, in which gradients sum to 0.
+            d_temperature = -(grad * torch.where(weights > 0, weights.log(), 0.0)).sum((1, 2))
             if d_sink is not None and sink is not None:
-                d_temperature -= d_sink * sink[:, 0, 0]
+                d_temperature -= (d_sink * (sink - row[0])).sum((1, 2))
             found.append(d_temperature / parts[0])
             grad.div_(parts[0][:, None, None])
         elif self.temperature != 1.0:
             grad.div_(self.temperature)
         if d_sink is not None:
-            found.append(d_sink / (parts[0] if self.learned else self.temperature))
+            found.append(d_sink.sum((1, 2)) / (parts[0] if self.learned else self.temperature))
         return grad, tuple(found)
 
 

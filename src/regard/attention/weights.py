@@ -134,7 +134,8 @@ class Weights:
     def _rows(self) -> Row:
         """The statistics of the rows as (N, Q, c); the fused kernels keep the leading dimensions apart."""
         problem = self.problem
-        return tuple(part.reshape(problem.slices, problem.queries, part.shape[-1]) for part in self.row)
+        rows = problem.slices, problem.queries
+        return tuple(part.reshape(*rows, part.numel() // max(math.prod(rows), 1)) for part in self.row)
 
     def _range(self, first: int, last: int) -> tuple[int, int]:
         nothing = first == last == self.problem.queries == 0
@@ -148,6 +149,13 @@ class Weights:
                 "weights: the query, key or another tensor was changed in place after attend(); "
                 "ask for the weights before that, or give attend() copies"
             )
+
+
+def plain_weights(query: Tensor, key: Tensor, scale: float, lse: Tensor) -> Weights:
+    """The weights of the common case, with nothing done that can wait: this is all that it adds to the fused call."""
+    counted = torch.compiler.is_compiling() or query.is_inference() or key.is_inference()
+    seen = None if counted else (query._version, key._version)
+    return Weights(None, Plain(query, key, scale), (lse,), None, seen)
 
 
 def versions(source: Problem | Plain) -> tuple[int, ...] | None:

@@ -16,7 +16,7 @@ def attend(
     """softmax(scale q k + bias) v: query (B, H, Q, D), key (B, H, K, D), value (B, H, K, V), bias
     broadcasting over (B, H, Q, K).
 
-    Returns the context (B, H, Q, V) and the log-sum-exp (B, H, Q, 1). The context is differentiable in query, key and
+    Returns the context (B, H, Q, V) and the log-sum-exp (B, H, Q). The context is differentiable in query, key and
     value, not in the bias. On a CPU this runs uncompiled and without gradients, which serves to test it.
     """
     from torch.nn.attention.flex_attention import AuxRequest
@@ -30,7 +30,7 @@ def attend(
         return_aux=AuxRequest(lse=True),
     )
     dead = aux.lse == float("-inf")
-    return context.masked_fill(dead[..., None], 0.0), aux.lse.masked_fill(dead, float("inf"))[..., None]
+    return context.masked_fill(dead[..., None], 0.0), aux.lse.masked_fill(dead, float("inf"))
 
 
 @functools.cache

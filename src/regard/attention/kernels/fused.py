@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # The binding of the operator that F.scaled_dot_product_attention calls here, which keeps its second result.
-_flash = torch._scaled_dot_product_flash_attention_for_cpu
+flash = torch._scaled_dot_product_flash_attention_for_cpu
 
 
 def attend(
@@ -19,7 +19,7 @@ def attend(
     """softmax(scale q k + bias) v: query (B, H, Q, D), key (B, H, K, D), value (B, H, K, V), bias
     broadcasting over (B, H, Q, K).
 
-    Returns the context (B, H, Q, V) and the log-sum-exp (B, H, Q, 1), fp32 or fp64. The context is differentiable in
+    Returns the context (B, H, Q, V) and the log-sum-exp (B, H, Q), fp32 or fp64. The context is differentiable in
     query, key and value, not in the bias.
     """
     width = value.shape[-1]
@@ -27,5 +27,5 @@ def attend(
         # The kernel knows one width only; zeros change neither the scores nor the columns of the context that are kept.
         common = max(width, query.shape[-1])
         query, key, value = (F.pad(x, (0, common - x.shape[-1])) for x in (query, key, value))
-    context, lse = _flash(query, key, value, 0.0, causal, attn_mask=bias, scale=scale)
-    return (context[..., :width] if context.shape[-1] != width else context), lse.unsqueeze(-1)
+    context, lse = flash(query, key, value, 0.0, causal, attn_mask=bias, scale=scale)
+    return (context[..., :width] if context.shape[-1] != width else context), lse

@@ -1,0 +1,33 @@
+"""Encoders, decoders, readouts, the whole model, and the search for its best predictions."""
+
+from regard.model.contracts import PLACES, Decoder, DecoderMemory, DecoderOutput, Encoded, Observed, Pairs
+from regard.model.encoder_decoder import EncoderDecoder, Forced, Loss, Step
+from regard.model.encoders import RecurrentEncoder, TransformerEncoder
+from regard.model.readout import Readout, SoftmaxReadout
+from regard.model.recurrent import RecurrentDecoder
+from regard.model.search import Hypothesis, coverage_penalty, length_penalty, search
+from regard.model.transformer import TransformerDecoder
+
+__all__ = [
+    "PLACES",
+    "Decoder",
+    "DecoderMemory",
+    "DecoderOutput",
+    "Encoded",
+    "EncoderDecoder",
+    "Forced",
+    "Hypothesis",
+    "Loss",
+    "Observed",
+    "Pairs",
+    "Readout",
+    "RecurrentDecoder",
+    "RecurrentEncoder",
+    "SoftmaxReadout",
+    "Step",
+    "TransformerDecoder",
+    "TransformerEncoder",
+    "coverage_penalty",
+    "length_penalty",
+    "search",
+]

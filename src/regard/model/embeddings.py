@@ -1,0 +1,76 @@
+"""Tokens and their places as vectors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from regard.errors import RegardError
+
+
+class TokenEmbedding(nn.Module):
+    """sqrt(width) E[token] + place   (Vaswani et al. 2017, sections 3.4 and 3.5).
+
+    Args:
+        vocabulary: how many tokens there are.
+        width: of the vectors.
+        position: `sinusoidal`, `learned`, or anything else for nothing added.
+        longest: how many places `learned` knows.
+        dropout: the probability of dropping a unit in training.
+        tokens: the table (vocabulary, width) of another embedding, to be shared.
+    """
+
+    def __init__(
+        self,
+        vocabulary: int,
+        width: int,
+        *,
+        position: str = "none",
+        longest: int = 1024,
+        dropout: float = 0.0,
+        tokens: nn.Embedding | None = None,
+    ) -> None:
+        super().__init__()
+        self.width, self.position = width, position
+        if tokens is None:
+            tokens = nn.Embedding(vocabulary, width)
+            nn.init.normal_(tokens.weight, std=width**-0.5)
+        self.tokens = tokens
+        self.dropout = nn.Dropout(dropout)
+        if position == "learned":
+            self.places = nn.Parameter(torch.randn(longest, width) * width**-0.5)
+        elif position == "sinusoidal":
+            self.register_buffer("places", sinusoids(0, longest, width), persistent=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens (B, n) at the places 0, 1, ... as vectors (B, n, width)."""
+        return self._embed(tokens, 0, tokens.shape[-1])
+
+    def at(self, tokens: Tensor, place: int) -> Tensor:
+        """Tokens (B, beams) that all stand at one place, as vectors (B, beams, width)."""
+        return self._embed(tokens, place, 1)
+
+    def _embed(self, tokens: Tensor, first: int, count: int) -> Tensor:
+        found: Tensor = self.tokens(tokens) * self.width**0.5
+        if self.position in ("sinusoidal", "learned"):
+            found = found + self._places(first, count)
+        return self.dropout(found)  # type: ignore[no-any-return]
+
+    def _places(self, first: int, count: int) -> Tensor:
+        table, last = self.places, first + count
+        if last <= len(table):
+            return table[first:last]
+        if self.position == "learned":
+            raise RegardError(
+                f"model.longest: {last} places are needed, but learned positions know {len(table)}; "
+                "shorten the text, or train with a greater one or other positions"
+            )
+        return sinusoids(first, count, self.width).to(table)
+
+
+def sinusoids(first: int, count: int, width: int) -> Tensor:
+    """sin(p / 10000^(2i/width)) in the first half of the columns, cos in the second; p = first, ... (count, width)."""
+    places = torch.arange(first, first + count, dtype=torch.float64)
+    half = (width + 1) // 2
+    angles = places[:, None] * 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
+    return torch.cat([angles.sin(), angles.cos()], -1)[:, :width].to(torch.get_default_dtype())

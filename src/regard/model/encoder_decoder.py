@@ -1,0 +1,182 @@
+"""The whole model: an encoder, a decoder that attends to what it made, and a readout."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from regard.errors import RegardError
+from regard.model.contracts import Decoder, DecoderMemory, Encoded, Observed, Pairs, check_places
+from regard.model.embeddings import TokenEmbedding
+from regard.model.encoders import RecurrentEncoder, TransformerEncoder
+from regard.model.readout import Auxiliary, SoftmaxReadout
+from regard.model.recurrent import RecurrentDecoder
+from regard.model.transformer import TransformerDecoder
+from regard.settings import ModelSettings
+
+
+class Loss(NamedTuple):
+    """Sums over a batch: divide by the tokens of all batches that make an update."""
+
+    nll: Tensor  # (): the sum of -log p of the target's tokens and marks, smoothed if that was asked for
+    tokens: Tensor  # (): how many those are, int64
+    auxiliary: Auxiliary  # further losses to be added, sums too
+
+
+@dataclass(frozen=True)
+class Forced:
+    """What the model makes of given targets."""
+
+    log_probs: Tensor  # (B, T) of each token of target_out, 0 at padding
+    mask: Tensor  # (B, T) boolean: True where there is a token
+    observed: Observed  # weights (B, H, T, S), or (B, H, T, T), (B, H, S, S) within a side
+
+
+class Step(NamedTuple):
+    """One step of a search."""
+
+    log_probs: Tensor  # (B, beams, vocabulary), the caller's own
+    state: Any  # a tree of tensors (B, beams, ...)
+    observed: Observed  # weights (B, H, beams, S)
+
+
+class EncoderDecoder(nn.Module):
+    """p(target | source) = prod_t p(y_t | y_<t, attention to the encoded source).
+
+    Args:
+        settings: every part and its sizes.
+        source_vocabulary, target_vocabulary: how many tokens each side has.
+        source_pad, target_pad: the padding token of each side, which is never predicted.
+        bos, eos: the marks of the target's begin and end.
+
+    Raises `RegardError` where settings do not fit each other; the message names the setting.
+    """
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        source_vocabulary: int,
+        target_vocabulary: int,
+        *,
+        source_pad: int = 0,
+        target_pad: int = 0,
+        bos: int = 2,
+        eos: int = 3,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.source_pad, self.target_pad, self.bos, self.eos = source_pad, target_pad, bos, eos
+        source = _embedding(settings, settings.encoder, source_vocabulary, None)
+        shared = source.tokens if settings.share_embeddings == "all" else None
+        target = _embedding(settings, settings.decoder, target_vocabulary, shared)
+        _check_sharing(settings, source, target, source_vocabulary, target_vocabulary)
+        self.encoder: RecurrentEncoder | TransformerEncoder = (
+            RecurrentEncoder(source, settings.encoder, settings.dropout)
+            if settings.encoder.kind == "recurrent"
+            else TransformerEncoder(
+                source, settings.encoder, settings.self_attention, settings.dropout, settings.longest
+            )
+        )
+        kind = RecurrentDecoder if settings.decoder.kind == "recurrent" else TransformerDecoder
+        self.decoder: Decoder = kind(target, settings, settings.encoder.width)
+        tied = None if settings.share_embeddings == "none" else target.tokens
+        self.readout = SoftmaxReadout(settings.decoder.width, target_vocabulary, tied)
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers are learned; shared ones count once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def never(self) -> tuple[int, ...]:
+        """Tokens that no prediction holds."""
+        return tuple(sorted({self.target_pad, self.bos} - {self.eos}))
+
+    @property
+    def longest_target(self) -> int | None:
+        """How many tokens a prediction may have at most; None: any number."""
+        decoder = self.settings.decoder
+        bounded = decoder.kind == "transformer" and (
+            decoder.position == "learned" or self.settings.self_attention.score == "location"
+        )
+        return self.settings.longest - 1 if bounded else None
+
+    def forward(self, batch: Pairs, smoothing: float = 0.0) -> Loss:
+        """`loss`: what wrappers for several processes and compilers call."""
+        return self.loss(batch, smoothing)
+
+    def loss(self, batch: Pairs, smoothing: float = 0.0) -> Loss:
+        """The sum of -log p over the tokens of a batch's targets; an empty batch gives 0, with gradients of 0."""
+        tokens = batch.target_lengths.sum()
+        if not len(batch.target_in):
+            nothing = torch.stack([parameter.sum() for parameter in self.parameters()]).sum() * 0.0
+            return Loss(nothing, tokens, {})
+        output = self.decoder(batch.target_in, self.encode(batch.source, batch.source_lengths))
+        nll, auxiliary = self.readout.nll(output, batch.target_out, _target_mask(batch), smoothing)
+        return Loss(nll, tokens, auxiliary)
+
+    def forced(self, batch: Pairs, observe: Collection[str] = ()) -> Forced:
+        """log p of every token of given targets, and the weights (`Forced.observed`) of the places to be observed.
+
+        Places are `cross`, `encoder.self` and `decoder.self`. Row t of a target's weights is what was attended to when
+        `target_out[t]` was predicted. Raises `RegardError` for other places.
+        """
+        encoded = self.encode(batch.source, batch.source_lengths, observe)
+        output = self.decoder(batch.target_in, encoded, observe)
+        mask = _target_mask(batch)
+        log_probs = self.readout.target_log_probs(output, batch.target_out, mask)
+        return Forced(log_probs, mask, {**encoded.observed, **output.observed})
+
+    def encode(self, source: Tensor, lengths: Tensor, observe: Collection[str] = ()) -> Encoded:
+        """Tokens (B, S), of which the first `lengths` (B,) count, as a memory; observes `encoder.self`."""
+        check_places(observe)
+        if not source.shape[1]:
+            source = source.new_full((len(source), 1), self.source_pad)
+        found: Encoded = self.encoder(source, lengths, observe)
+        return found
+
+    def prepare(self, encoded: Encoded) -> DecoderMemory:
+        """What is computed once for these sources."""
+        return self.decoder.prepare(encoded)
+
+    def start(self, encoded: Encoded, beams: int) -> Any:
+        """The state before the first step of `beams` hypotheses for each source."""
+        return self.decoder.start(encoded, beams)
+
+    def step(self, tokens: Tensor, memory: DecoderMemory, state: Any, observe: Collection[str] = ()) -> Step:
+        """One step of each hypothesis, after its last token (B, beams); bos at first."""
+        output = self.decoder.step(tokens, memory, state, observe)
+        return Step(self.readout.log_probs(output), output.state, output.observed)
+
+
+def _embedding(settings: ModelSettings, side: Any, vocabulary: int, tokens: nn.Embedding | None) -> TokenEmbedding:
+    """The embedding of one side: a Transformer's is of its own width, and holds positions."""
+    transformer = side.kind == "transformer"
+    return TokenEmbedding(
+        vocabulary,
+        side.width if transformer else settings.embedding,
+        position=side.position if transformer else "none",
+        longest=settings.longest,
+        dropout=settings.dropout,
+        tokens=tokens,
+    )
+
+
+def _check_sharing(
+    settings: ModelSettings, source: TokenEmbedding, target: TokenEmbedding, source_size: int, target_size: int
+) -> None:
+    if settings.share_embeddings == "all" and (source_size != target_size or source.width != target.width):
+        raise RegardError(
+            f"model.share_embeddings: all needs one vocabulary and one width, but the source has {source_size} tokens "
+            f"of width {source.width} and the target {target_size} of width {target.width}; "
+            "set data.joint and equal widths, or share target or none"
+        )
+
+
+def _target_mask(batch: Pairs) -> Tensor:
+    places = torch.arange(batch.target_out.shape[1], device=batch.target_out.device)
+    return places < batch.target_lengths[:, None]

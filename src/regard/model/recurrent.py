@@ -1,0 +1,160 @@
+"""The recurrent decoder: GRU or LSTM, attending before or after its update, or with one fixed context."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor, nn
+
+from regard.attention.trees import tree
+from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed
+from regard.model.embeddings import TokenEmbedding
+from regard.model.encoders import mean, remember_at_first
+from regard.model.places import context_width, over_sequence, recurrent_cross
+from regard.settings import ModelSettings
+
+
+@tree
+class RecurrentState:
+    """What a recurrent decoder carries from step to step, for each hypothesis."""
+
+    hidden: tuple[Tensor, ...]  # of each layer, (B, beams, width)
+    cell: tuple[Tensor, ...]  # the same for the cells of an LSTM; none for a GRU
+    output: Tensor  # (B, beams, width): what was said last, 0 at first
+    attended: Tensor | None  # (B, beams, H, S): what the attention remembers
+
+
+class RecurrentDecoder(nn.Module):
+    """s_i = RNN(s_(i-1), input_i), output_i = tanh(W [s_i; C_i]).
+
+    before: C_i from s_(i-1), input_i = [y_(i-1); C_i]         (Bahdanau et al. 2015, section 3.1)
+    after:  C_i from s_i, input_i = y_(i-1), or with input feeding [y_(i-1); output_(i-1)]
+            (Luong et al. 2015, sections 3.1 and 3.3)
+
+    With a fixed context C_i = C for all steps, and everything else is the same. The first states are tanh(V C'), C' the
+    final state of the encoder.
+    """
+
+    def __init__(self, embedding: TokenEmbedding, settings: ModelSettings, source_width: int) -> None:
+        super().__init__()
+        decoder = settings.decoder
+        self.embedding, self.width = embedding, decoder.width
+        self.before, self.feeding = decoder.attends == "before", decoder.attends == "after" and decoder.input_feeding
+        self.attention, self.fixed = None, settings.fixed
+        context = source_width
+        if settings.context == "attention":
+            self.attention = recurrent_cross(settings.cross, self.width, source_width, settings.longest)
+            context = context_width(self.attention, self.width, source_width)
+        given = embedding.width + (context if self.before else self.width if self.feeding else 0)
+        kind = nn.LSTM if decoder.cell == "lstm" else nn.GRU
+        self.layers = nn.ModuleList(
+            kind(self.width if layer else given, self.width, batch_first=True) for layer in range(decoder.layers)
+        )
+        for layer in self.layers:
+            remember_at_first(layer)  # type: ignore[arg-type]
+        self.states = 2 if decoder.cell == "lstm" else 1
+        self.first = nn.Linear(source_width, self.states * decoder.layers * self.width)
+        self.combine = nn.Linear(self.width + context, self.width)
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def prepare(self, encoded: Encoded) -> DecoderMemory:
+        """The prepared keys of the attention, or the code C."""
+        if self.attention is not None:
+            return DecoderMemory((self.attention.prepare(encoded.source, encoded.mask),), None)
+        return DecoderMemory((), (encoded.final if self.fixed == "last" else mean(encoded))[:, None])
+
+    def start(self, encoded: Encoded, beams: int) -> RecurrentState:
+        """The state before the first step."""
+        first = torch.tanh(self.first(encoded.final))[:, None].expand(-1, beams, -1).split(self.width, -1)
+        layers = len(self.layers)
+        return RecurrentState(first[:layers], first[layers:], torch.zeros_like(first[0]), None)
+
+    def step(
+        self, tokens: Tensor, memory: DecoderMemory, state: RecurrentState, observe: Collection[str] = ()
+    ) -> DecoderOutput:
+        """One step of each hypothesis, after its last token (B, beams); observes `cross`."""
+        return self._step(self.embedding(tokens), memory, state, "cross" in observe)
+
+    def forward(self, target_in: Tensor, encoded: Encoded, observe: Collection[str] = ()) -> DecoderOutput:
+        """All steps for given targets (B, T); observes `cross`. Runs over the sequence at once where it can."""
+        embedded, observed = self.embedding(target_in), "cross" in observe
+        if self.feeding or (self.before and self.attention is not None):
+            return self._by_steps(embedded, encoded, observed)
+        return self._at_once(embedded, encoded, observed)
+
+    def _step(self, embedded: Tensor, memory: DecoderMemory, state: RecurrentState, observed: bool) -> DecoderOutput:
+        attended, context, weights = state.attended, memory.fixed, None
+        if context is not None:
+            context = context.expand(-1, embedded.shape[1], -1)
+        given = embedded
+        if self.before:
+            if self.attention is not None:
+                context, weights, attended = self.attention.step(state.hidden[-1], memory.cross[0], attended)
+            given = torch.cat([embedded, context], -1)  # type: ignore[list-item]
+        elif self.feeding:
+            given = torch.cat([embedded, state.output], -1)
+        hidden, cell = self._update(given, state)
+        if not self.before and self.attention is not None:
+            context, weights, attended = self.attention.step(hidden[-1], memory.cross[0], attended)
+        assert context is not None
+        output = self._say(hidden[-1], context)
+        shown: Observed = {("cross", 0): weights} if observed and weights is not None else {}
+        return DecoderOutput(output, context, shown, RecurrentState(hidden, cell, output, attended))
+
+    def _update(self, given: Tensor, state: RecurrentState) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """The next hidden states and cells of all layers. The cells' functions are faster than a sequence of one."""
+        lead = given.shape[:2]
+        x = given.flatten(0, 1)
+        hidden, cell = [], []
+        for number, layer in enumerate(self.layers):
+            weights = layer.all_weights[0]  # type: ignore[index,union-attr]
+            previous = state.hidden[number].flatten(0, 1)
+            if number:
+                x = self.dropout(x)
+            if self.states == 2:
+                x, kept = torch.lstm_cell(x, (previous, state.cell[number].flatten(0, 1)), *weights)  # type: ignore
+                cell.append(kept.unflatten(0, lead))
+            else:
+                x = torch.gru_cell(x, previous, *weights)  # type: ignore
+            hidden.append(x.unflatten(0, lead))
+        return tuple(hidden), tuple(cell)
+
+    def _by_steps(self, embedded: Tensor, encoded: Encoded, observed: bool) -> DecoderOutput:
+        memory, state = self.prepare(encoded), self.start(encoded, 1)
+        steps = []
+        for one in embedded.split(1, 1):
+            found = self._step(one, memory, state, observed)
+            state = found.state
+            steps.append(found)
+        shown = {place: torch.cat([found.observed[place] for found in steps], 2) for place in steps[0].observed}
+        hidden, context = (torch.cat([getattr(found, part) for found in steps], 1) for part in ("hidden", "context"))
+        return DecoderOutput(hidden, context, shown)
+
+    def _at_once(self, embedded: Tensor, encoded: Encoded, observed: bool) -> DecoderOutput:
+        context = None
+        if self.attention is None:
+            code = self.prepare(encoded).fixed
+            assert code is not None
+            context = code.expand(-1, embedded.shape[1], -1)
+        x, state = embedded, self.start(encoded, 1)
+        if self.before:
+            x = torch.cat([embedded, context], -1)  # type: ignore[list-item]
+        for number, layer in enumerate(self.layers):
+            if number:
+                x = self.dropout(x)
+            first = [part[number].transpose(0, 1).contiguous() for part in (state.hidden, state.cell) if part]
+            with torch.autocast("cpu", enabled=False):  # under which the CPU's LSTM fails
+                kind = layer.weight_ih_l0.dtype if x.is_cpu else x.dtype
+                first, x = [part.to(kind) for part in first], x.to(kind)  # type: ignore[arg-type]
+                x, _ = layer(x, tuple(first) if self.states == 2 else first[0])
+        shown: Observed = {}
+        if self.attention is not None:
+            context, weights = over_sequence(self.attention, x, encoded.source, encoded.mask, observed)
+            if weights is not None:
+                shown["cross", 0] = weights
+        assert context is not None
+        return DecoderOutput(self._say(x, context), context, shown)
+
+    def _say(self, hidden: Tensor, context: Tensor) -> Tensor:
+        return self.dropout(torch.tanh(self.combine(torch.cat([hidden, context], -1))))  # type: ignore[no-any-return]

@@ -1,0 +1,299 @@
+"""Search: the best targets of a model, greedily or with a beam, in batches; the kind of decoder is not known here.
+
+At every step the `beam` best continuations of all live hypotheses of a source are taken. Those that end are kept, the
+others live on. A hypothesis is scored
+
+    log p(y) / lp(|y|) + cp,   lp(n) = ((5 + n) / 6)^alpha,   cp = beta sum_j log min(sum_i w_ij, 1)
+
+(Wu et al. 2016, equation 14), |y| counting the mark of the end, w the mean of all layers' and heads' cross-attention.
+Without a beam (`beam` = 1) this is greedy search, whatever the penalties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from regard.attention import select
+from regard.attention.selection import largest
+from regard.errors import RegardError
+from regard.model.contracts import Observed, check_places, take
+from regard.model.trail import Trail, array
+from regard.settings import SearchSettings
+
+# What a source position counts in the coverage penalty that was never looked at; its logarithm would be -inf.
+UNSEEN = 1e-6
+# Finished sources stay in the batch until they are this share of it: to take them out costs a copy.
+IDLE = 0.25
+
+
+class Model(Protocol):
+    """What a search asks of a model; `EncoderDecoder` is one."""
+
+    source_pad: int
+    bos: int
+    eos: int
+
+    @property
+    def never(self) -> tuple[int, ...]: ...
+
+    @property
+    def longest_target(self) -> int | None: ...
+
+    def encode(self, source: Tensor, lengths: Tensor, observe: Collection[str] = ()) -> Any:
+        """Sources (B, S) as a tree of tensors (B, ...); its `observed` holds weights (B, H, S, S) if asked for."""
+        ...
+
+    def prepare(self, encoded: Any) -> Any: ...
+
+    def start(self, encoded: Any, beams: int) -> Any: ...
+
+    def step(self, tokens: Tensor, memory: Any, state: Any, observe: Collection[str] = ()) -> Any:
+        """(log_probs (B, beams, vocabulary), state, observed weights (B, H, beams, S)) after tokens (B, beams)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """A found target."""
+
+    tokens: tuple[int, ...]  # without the mark of the end
+    log_prob: float  # the sum over all tokens and the mark
+    score: float  # log_prob with the penalties
+    attention: dict[tuple[str, int], npt.NDArray[np.floating[Any]]]
+    """Weights (H, T, S) of each place and layer observed, along this hypothesis' own path: row t is what was attended
+    to when token t was predicted; the last of the T = len(tokens) + 1 rows is that of the mark. S is the length of the
+    source, or T for `decoder.self`; `encoder.self` is (H, S, S)."""
+
+
+def search(
+    model: Model,
+    sources: Sequence[Sequence[int] | npt.NDArray[np.int64]],
+    settings: SearchSettings,
+    *,
+    longest: Sequence[int] | None = None,
+    observe: Collection[str] = ("cross",),
+    device: torch.device | str = "cpu",
+) -> list[list[Hypothesis]]:
+    """The `n_best` best targets of each source, best first, in the order of the sources.
+
+    Args:
+        model: an `EncoderDecoder`, or what does the same steps; evaluated as in prediction, whatever its mode.
+        sources: token ids.
+        longest: for each source how many tokens a target may have, if `settings.max_length` does not say: where
+            neither does, twice its length and ten.
+        observe: the places whose weights come with every hypothesis.
+        device: where the model is.
+
+    Raises:
+        RegardError: settings that do not fit each other, or a model whose probabilities are not numbers.
+    """
+    _check(settings)
+    check_places(observe)
+    found: list[list[Hypothesis]] = [[] for _ in sources]
+    order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
+    with torch.inference_mode(), _evaluating(model):
+        for first in range(0, len(order), settings.batch):
+            numbers = order[first : first + settings.batch]
+            lengths = [len(sources[number]) for number in numbers]
+            padded = torch.full((len(numbers), max(1, *lengths)), model.source_pad, dtype=torch.int64)
+            for row, number in enumerate(numbers):
+                padded[row, : lengths[row]] = torch.as_tensor(np.asarray(sources[number], np.int64))
+            limits = [_limit(model, settings, len(sources[n]), longest[n] if longest else None) for n in numbers]
+            batch = _Search(model, padded.to(device), torch.tensor(lengths, device=device), limits, settings, observe)
+            for number, hypotheses in zip(numbers, batch.run(), strict=True):
+                found[number] = hypotheses
+    return found
+
+
+def length_penalty(length: Any, alpha: float) -> Any:
+    """((5 + length) / 6)^alpha, by which log-probabilities are divided   (Wu et al. 2016, equation 14)."""
+    return ((5.0 + length) / 6.0) ** alpha
+
+
+def coverage_penalty(covered: Tensor, mask: Tensor, beta: float) -> Tensor:
+    """beta sum_j log min(covered_j, 1) over the places j where mask is True (Wu et al. 2016, equation 14).
+
+    covered (..., S), the sum of the weights that each source position got; what got none counts as 1e-6.
+    """
+    return beta * covered.clamp(UNSEEN, 1.0).log().masked_fill(~mask, 0.0).sum(-1)
+
+
+class _Search:
+    """The search for a batch of sources. Rows are those sources that are still searched."""
+
+    def __init__(
+        self,
+        model: Model,
+        source: Tensor,
+        lengths: Tensor,
+        limits: list[int],
+        settings: SearchSettings,
+        observe: Collection[str],
+    ) -> None:
+        self.model, self.settings, self.beams = model, settings, settings.beam
+        self.shown = frozenset(observe)
+        self.observe = self.shown | {"cross"} if settings.coverage_penalty else self.shown
+        self.encoded = model.encode(source, lengths, self.shown & {"encoder.self"})
+        self.within_source: Observed = self.encoded.observed if "encoder.self" in self.shown else {}
+        self.memory, self.state = model.prepare(self.encoded), model.start(self.encoded, self.beams)
+        count, device = len(source), source.device
+        self.rows = torch.arange(count, device=device)
+        self.limits = torch.tensor(limits, device=device)
+        self.lengths, self.shortest_limit = lengths, min(limits)
+        self.mask = torch.arange(source.shape[1], device=device) < lengths[:, None]
+        self.tokens = torch.full((count, self.beams), model.bos, device=device)
+        self.covered = torch.zeros(count, self.beams, source.shape[1], device=device)
+        self.live: Tensor | None = None  # log-probabilities (rows, beams), -inf where there is no hypothesis
+        self.never = torch.tensor(model.never, dtype=torch.int64, device=device)
+        self.trail = Trail(self.shown)
+        self.ended: list[list[tuple[float, float, int, int]]] = [[] for _ in range(count)]
+        # What a live hypothesis of each row must beat: the worst of the n_best best that have ended, if so many have.
+        self.bar = torch.full((count,), float("-inf"), dtype=torch.float64, device=device)
+
+    def run(self) -> list[list[Hypothesis]]:
+        for said in range(int(self.limits.max()) + 1):
+            going = self._step(said)
+            count = int(going.sum())
+            if not count:
+                break
+            if count <= (1.0 - IDLE) * len(going):
+                self._drop(going.nonzero().squeeze(1))
+        return [self._hypotheses(number) for number in range(len(self.ended))]
+
+    def _step(self, said: int) -> Tensor:
+        """The next token of every hypothesis, of which each has `said` so far; which rows go on (rows,) boolean."""
+        log_probs, state, observed = self.model.step(self.tokens, self.memory, self.state, self.observe)
+        self._forbid(log_probs, said)
+        if self.live is None:
+            self.live = log_probs.new_full(self.tokens.shape, float("-inf"))
+            self.live[:, 0] = 0.0
+        vocabulary = log_probs.shape[-1]
+        found, places = largest(log_probs.add_(self.live[..., None]).flatten(1), self.beams)
+        parents, tokens = places // vocabulary, places % vocabulary
+        self.trail.add(self.rows, parents, tokens, observed)
+        finite = found.isfinite()
+        ends = (tokens == self.model.eos) & finite
+        self._cover(parents, observed)
+        self._keep(ends, found, parents, said)
+        self.live = found.masked_fill(ends | ~finite, float("-inf"))
+        going = self._may_win(said)
+        self.live = self.live.masked_fill(~going[:, None], float("-inf"))
+        self.tokens = tokens
+        self.state = select(state, parents) if self.beams > 1 else state
+        return going
+
+    def _forbid(self, log_probs: Tensor, said: int) -> None:
+        """Rule out what can't come next, in place: padding, an end too early, and at the limit all but the end."""
+        log_probs.index_fill_(2, self.never, float("-inf"))
+        eos = self.model.eos
+        if said < self.settings.min_length:
+            log_probs[..., eos] = float("-inf")
+        if said >= self.shortest_limit:
+            last = self.limits <= said
+            end = log_probs[last, :, eos]
+            log_probs[last] = float("-inf")
+            log_probs[last, :, eos] = end
+
+    def _cover(self, parents: Tensor, observed: Observed) -> None:
+        """Add up what each hypothesis has attended to, of the places (rows, beams, S)."""
+        if not self.settings.coverage_penalty:
+            return
+        cross = [weights.mean(1) for (place, _), weights in observed.items() if place == "cross"]
+        if not cross:
+            raise RegardError("search.coverage_penalty: this model has no attention to its source; set it to 0")
+        self.covered = select(self.covered + torch.stack(cross).mean(0), parents)
+
+    def _keep(self, ends: Tensor, found: Tensor, parents: Tensor, said: int) -> None:
+        """Store the hypotheses that end at this step."""
+        if not bool(ends.any()):
+            return
+        scores = found.double() / length_penalty(said + 1, self.settings.length_penalty)
+        if self.settings.coverage_penalty:
+            scores = scores + coverage_penalty(self.covered, self.mask[:, None], self.settings.coverage_penalty)
+        row, beam = ends.nonzero(as_tuple=True)
+        parts = (self.rows[row], found[row, beam], scores[row, beam], parents[row, beam])
+        for number, log_prob, score, parent in zip(*(part.tolist() for part in parts), strict=True):
+            self.ended[number].append((score, log_prob, said, parent))
+        count = self.settings.n_best
+        for place, number in zip(row.tolist(), parts[0].tolist(), strict=True):
+            if len(self.ended[number]) >= count:
+                self.bar[place] = sorted(self.ended[number], reverse=True)[count - 1][0]
+
+    def _may_win(self, said: int) -> Tensor:
+        """Whether a row's live hypotheses may still beat the worst of the `n_best` kept ones.
+
+        Log-probabilities only fall and coverage costs at least nothing, so the best that may come of a live one is its
+        log-probability now under the most lenient length penalty to come: that of the next step, or of the last.
+        """
+        assert self.live is not None
+        alpha, best = self.settings.length_penalty, self.live.amax(1).double()
+        soon = best / length_penalty(said + 2, alpha)
+        late = best / length_penalty((self.limits + 1).double(), alpha)
+        return torch.maximum(soon, late) > self.bar
+
+    def _drop(self, index: Tensor) -> None:
+        """Go on with these rows alone."""
+        self.encoded = take(self.encoded, index)
+        self.memory = self.model.prepare(self.encoded)
+        self.state = take(self.state, index)
+        for name in ("rows", "limits", "mask", "tokens", "covered", "live", "bar"):
+            setattr(self, name, getattr(self, name)[index])
+
+    def _hypotheses(self, number: int) -> list[Hypothesis]:
+        best = sorted(self.ended[number], key=lambda one: -one[0])[: self.settings.n_best]
+        if not best:
+            raise RegardError("search: the model gives no token a probability; its parameters may not be numbers")
+        found = []
+        for score, log_prob, said, parent in best:
+            length = int(self.lengths[number])
+            tokens, attention = self.trail.follow(number, said, parent, length)
+            for place, weights in self.within_source.items():
+                attention[place] = array(weights[number, :, :length, :length])
+            found.append(Hypothesis(tokens, log_prob, score, attention))
+        return found
+
+
+def _limit(model: Model, settings: SearchSettings, length: int, given: int | None) -> int:
+    """The most tokens of a target."""
+    limit = settings.max_length
+    if limit is None:
+        limit = 2 * length + 10 if given is None else given
+    if model.longest_target is not None:
+        limit = min(limit, model.longest_target)
+    return max(limit, settings.min_length)
+
+
+def _check(settings: SearchSettings) -> None:
+    for name in ("beam", "n_best", "batch"):
+        if getattr(settings, name) < 1:
+            raise RegardError(f"search.{name}: came {getattr(settings, name)}; expected 1 or more")
+    if settings.n_best > settings.beam:
+        raise RegardError(
+            f"search.n_best: {settings.n_best} predictions need a beam of at least as many, but search.beam is "
+            f"{settings.beam}"
+        )
+    if settings.max_length is not None and settings.max_length < settings.min_length:
+        raise RegardError(
+            f"search.max_length: {settings.max_length} is less than search.min_length, {settings.min_length}"
+        )
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """No dropout while searching; the mode is put back afterwards."""
+    training = isinstance(model, nn.Module) and model.training
+    if training:
+        model.eval()
+    try:
+        yield
+    finally:
+        if training:
+            model.train()
