@@ -1,0 +1,120 @@
+"""`regard predict`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regard.commands.parsing import add_settings, given_on, parser
+from regard.commands.predicting import add_model, add_texts, show_attention, texts_from
+from regard.errors import RegardError
+from regard.settings import SearchSettings
+
+if TYPE_CHECKING:
+    from regard.maps import AttentionMap
+    from regard.predictor import Prediction
+
+_TOP = 4
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Print what a model makes of texts, a line for each, in their order."""
+    given = _parser().parse_args(list(arguments))
+    search = given_on(given, SearchSettings)
+    texts = texts_from(given)
+    from regard.predictor import load
+
+    model = load(given.model, device=given.device)
+    found = model.predict(texts, **search)
+    for number, prediction in enumerate(found, start=1):
+        _tell_notes(number, prediction, len(found))
+        if given.json:
+            print(json.dumps(_plain(prediction), ensure_ascii=False))
+        else:
+            _print(prediction, given)
+    _write(found, getattr(given, "alignments", None), getattr(given, "maps", None))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = parser("predict", "What a model makes of texts: an output a line, in the order of the texts.")
+    add_model(made)
+    add_texts(made)
+    made.add_argument(
+        "--show", action="store_true", default=False, help="print what each output token looked at, and a heat map"
+    )
+    made.add_argument(
+        "--json",
+        action="store_true",
+        default=False,
+        help="print a JSON object a line: text, log_prob, attention, alternatives",
+    )
+    made.add_argument(
+        "--alignments", metavar="FILE", help="write word alignments, source-target from 0, a line for each text"
+    )
+    made.add_argument(
+        "--maps", metavar="FILE", help="write the attention maps to FILE.npz or FILE.jsonl; see `regard show`"
+    )
+    add_settings(made, SearchSettings)
+    return made
+
+
+def _print(prediction: Prediction, given: argparse.Namespace) -> None:
+    print(prediction.text)
+    for place, other in enumerate(prediction.alternatives, start=2):
+        print(f"  {place}. {other.text}  ({other.log_prob:.3f})")
+    if given.show:
+        print(f"  log-probability {prediction.log_prob:.3f}")
+        show_attention(prediction.attention, _TOP)
+
+
+def _tell_notes(number: int, prediction: Prediction, of: int) -> None:
+    where = f"text {number}: " if of > 1 else ""
+    if prediction.note:
+        print(f"regard: {where}{prediction.note}", file=sys.stderr)
+
+
+def _plain(prediction: Prediction) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "source": prediction.source,
+        "text": prediction.text,
+        "log_prob": round(prediction.log_prob, 6),
+    }
+    if prediction.attention is not None:
+        found["attention"] = {
+            "source": prediction.attention.source.pieces,
+            "target": prediction.attention.target.pieces,
+            "weights": [[round(float(weight), 6) for weight in row] for row in prediction.attention.matrix],
+        }
+    if prediction.alternatives:
+        found["alternatives"] = [
+            {"text": other.text, "log_prob": round(other.log_prob, 6)} for other in prediction.alternatives
+        ]
+    if prediction.note:
+        found["note"] = prediction.note
+    return found
+
+
+def _write(found: Sequence[Prediction], alignments: str | None, maps: str | None) -> None:
+    if (alignments or maps) and all(each.attention is None for each in found):
+        raise RegardError("there is no attention to write: the model has none, or all texts are empty")
+    if alignments:
+        from regard.data.lines import write_lines
+        from regard.maps import pharaoh
+
+        write_lines(alignments, (pharaoh(each.attention.merged().links()) if each.attention else "" for each in found))
+    if maps:
+        from regard.maps import save_maps
+
+        count = save_maps(_every(found), Path(maps))
+        print(f"regard: {count} attention maps in {maps}; `regard show {maps}` prints them", file=sys.stderr)
+
+
+def _every(found: Sequence[Prediction]) -> Iterator[AttentionMap]:
+    for each in found:
+        if each.every_attention is not None:
+            yield each.every_attention

@@ -1,0 +1,255 @@
+"""Settings by name: from the command line, a YAML file or Python to the dataclasses of `settings`, and back.
+
+A setting's name is its path, `model.cross.score`, everywhere. What a person gave is kept apart from what is a default
+(`given`: a flat mapping from names to values), since only what nobody gave may be chosen from the data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from regard.errors import RegardError, did_you_mean
+from regard.settings import NORMALIZERS, SCORES, Settings
+
+Given = Mapping[str, Any]
+"""Settings by their full names."""
+
+LARGEST_CONFIG = 2**20
+_T = TypeVar("_T")
+
+# The numbers that a setting may be, by the last part of its name; None: no bound.
+_RANGES: dict[str, tuple[float | None, float | None]] = {
+    **dict.fromkeys(("layers", "width", "feedforward", "embedding", "heads", "kv_heads", "batch"), (1, None)),
+    **dict.fromkeys(("updates", "accumulate", "average", "devices", "threads", "validate_every"), (1, None)),
+    **dict.fromkeys(("max_source_tokens", "max_target_tokens", "hold_out", "beam", "n_best", "max_length"), (1, None)),
+    **dict.fromkeys(("rate", "minutes", "warmup", "decay", "clip", "patience", "seed", "min_length"), (0, None)),
+    **dict.fromkeys(("length_penalty", "coverage_penalty"), (0, None)),
+    **dict.fromkeys(("dropout", "smoothing"), (0, 0.99)),
+}
+_NAMED = {"score": SCORES, "normalizer": NORMALIZERS}
+_NEEDS_NUMBER = ("top_k", "threshold")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its full name, type, default, and what it means."""
+
+    name: str
+    type: Any
+    default: Any
+    meaning: str
+
+    @property
+    def expected(self) -> str:
+        """What a value should be, for messages: `a whole number, or null`."""
+        return _expected(self.type)
+
+
+@cache
+def known_settings(kind: type = Settings, prefix: str = "") -> dict[str, Setting]:
+    """Every setting below `kind`, by its full name, in the order of the dataclasses."""
+    from docstring_parser import parse
+
+    meanings = {
+        entry.arg_name: " ".join((entry.description or "").split()) for entry in parse(kind.__doc__ or "").params
+    }
+    hints = get_type_hints(kind)
+    found: dict[str, Setting] = {}
+    for part in dataclasses.fields(kind):
+        name = f"{prefix}{part.name}"
+        if dataclasses.is_dataclass(hints[part.name]):
+            inner = known_settings(hints[part.name], f"{name}.")
+            assert part.default_factory is not dataclasses.MISSING
+            default: Any = part.default_factory()
+            own = flatten(dataclasses.asdict(default), f"{name}.")
+            found |= {key: dataclasses.replace(setting, default=own[key]) for key, setting in inner.items()}
+        elif part.name != "version":
+            found[name] = Setting(name, hints[part.name], part.default, meanings.get(part.name, ""))
+    return found
+
+
+# Names and values -----------------------------------------------------------------------------------------------------
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"model": {"cross": {"score": "dot"}}}` -> `{"model.cross.score": "dot"}`."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def nest(flat: Given) -> dict[str, Any]:
+    """The inverse of `flatten`."""
+    nested: dict[str, Any] = {}
+    for name, value in flat.items():
+        *path, last = name.split(".")
+        at = nested
+        for part in path:
+            at = at.setdefault(part, {})
+        at[last] = value
+    return nested
+
+
+def checked(given: Given, where: str = "settings", kind: type = Settings) -> dict[str, Any]:
+    """The same settings with values of the right types.
+
+    Raises RegardError, with `where`, for a name or a value that there is not.
+    """
+    known = known_settings(kind)
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            if any(other.startswith(f"{name}.") for other in known):
+                raise RegardError(f"{where}: {name} is a group of settings, and {value!r} is none")
+            raise RegardError(f"{where}: there is no setting {name!r}{_nearest_setting(name, known)}")
+        fitted = _fitted(value, known[name].type)
+        if fitted is _UNFIT:
+            raise RegardError(f"{where}: {name} is {value!r}{_complaint(value, known[name])}")
+        _check_value(name, fitted, where)
+        values[name] = fitted
+    return values
+
+
+def with_given(settings: _T, given: Given) -> _T:
+    """`settings` with the values of `given`, which are `checked`."""
+    changes: dict[str, Any] = {}
+    for name, value in nest(given).items():
+        inner = getattr(settings, name)
+        changes[name] = with_given(inner, flatten(value)) if dataclasses.is_dataclass(inner) else value
+    return dataclasses.replace(settings, **changes)  # type: ignore[type-var]
+
+
+_UNFIT = object()
+
+
+def _fitted(value: Any, kind: Any) -> Any:
+    """`value` as the type `kind`, or `_UNFIT`. Text from a command line is read as YAML reads it."""
+    if get_origin(kind) in (Union, types.UnionType):
+        # None first, since `none` on a command line is text too.
+        options = sorted(get_args(kind), key=lambda option: option is not type(None))
+        return next((found for option in options if (found := _fitted(value, option)) is not _UNFIT), _UNFIT)
+    if get_origin(kind) is Literal:
+        return next((option for option in get_args(kind) if str(option) == str(value)), _UNFIT)
+    if kind is type(None):
+        return None if value is None or value in ("null", "none", "None") else _UNFIT
+    if kind is bool:
+        named = {"true": True, "yes": True, "false": False, "no": False}
+        return value if isinstance(value, bool) else named.get(str(value).lower(), _UNFIT)
+    if kind is str:
+        return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else _UNFIT
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return _UNFIT
+    try:
+        number = float(value)
+        if kind is int:
+            return int(value) if number == int(number) else _UNFIT
+    except (ValueError, OverflowError):
+        return _UNFIT
+    return number if abs(number) < float("inf") else _UNFIT
+
+
+def _expected(kind: Any) -> str:
+    if get_origin(kind) in (Union, types.UnionType):
+        return ", or ".join(_expected(option) for option in get_args(kind))
+    if get_origin(kind) is Literal:
+        return ", ".join(map(str, get_args(kind)))
+    return {type(None): "none", bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "text")
+
+
+def _complaint(value: Any, setting: Setting) -> str:
+    if get_origin(setting.type) is Literal:
+        return did_you_mean(str(value), [str(option) for option in get_args(setting.type)])
+    return f"; it should be {setting.expected}"
+
+
+def _check_value(name: str, value: Any, where: str) -> None:
+    last = name.rpartition(".")[2]
+    if last in _NAMED:
+        base, _, number = value.partition(":")
+        names = _NAMED[last]
+        if value not in names and base not in names and base not in _NEEDS_NUMBER:
+            raise RegardError(f"{where}: {name} is {value!r}{did_you_mean(base, names)}")
+        if base in _NEEDS_NUMBER and not number:
+            raise RegardError(f"{where}: {name} is {value!r}, which needs a number after a colon, as in {base}:0.1")
+        if number and value not in names and not re.fullmatch(r"\d+(\.\d+)?", number):
+            raise RegardError(f"{where}: {name} is {value!r}; after the colon there should be a number")
+    if last in _RANGES and isinstance(value, (int, float)):
+        low, high = _RANGES[last]
+        if (low is not None and value < low) or (high is not None and value > high):
+            bounds = f"at least {low}" if high is None else f"from {low} to {high}"
+            raise RegardError(f"{where}: {name} is {value}; it should be {bounds}")
+
+
+def _nearest_setting(name: str, known: Mapping[str, Setting]) -> str:
+    guess = nearest_name(name, list(known))
+    return f"; did you mean {guess}?" if guess else "; `regard train --help` lists them all"
+
+
+def nearest_name(name: str, known: Sequence[str]) -> str:
+    """The known name that was meant, or several; nothing where none is near. Since full names are long, one that only
+    ends in the right word counts as near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    same_end = [other for other in known if other.rpartition(".")[2] == name.rpartition(".")[2]]
+    return " or ".join(near or same_end[:3] or difflib.get_close_matches(name, known, n=1, cutoff=0.6))
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def to_yaml(settings: Settings) -> str:
+    """The text of `config.yaml`."""
+    import yaml
+
+    return yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True)
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """The settings that a YAML file gives, checked.
+
+    Raises RegardError: missing, no YAML, of a newer version, with a setting or value that there is not.
+    """
+    import yaml
+
+    try:
+        with open(path, "rb") as stream:
+            text = stream.read(LARGEST_CONFIG + 1)
+        if len(text) > LARGEST_CONFIG:
+            raise RegardError(f"{path}: larger than {LARGEST_CONFIG // 2**20} MiB, too large for settings")
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise RegardError(f"{path}: can't be read ({error.strerror or error})") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        if isinstance(error, RegardError):
+            raise
+        raise RegardError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in _keys(content)):
+        raise RegardError(f"{path}: should hold settings by name, as in `training: {{updates: 1000}}`")
+    version = content.pop("version", Settings.version)
+    if version != Settings.version:
+        newer = isinstance(version, int) and version > Settings.version
+        raise RegardError(
+            f"{path}: version {version!r}, and this Regard reads version {Settings.version}"
+            + ("; update Regard" if newer else "")
+        )
+    return checked(flatten(content), str(path))
+
+
+def _keys(content: Mapping[Any, Any]) -> Iterator[Any]:
+    for key, value in content.items():
+        yield key
+        if isinstance(value, Mapping):
+            yield from _keys(value)

@@ -1,0 +1,135 @@
+"""The demonstration: a pocket corpus, the model that learns it in about a minute, and how well it did."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regard.data.lines import write_bytes
+from regard.data.pocket import PocketPair, corpus, word_for_word_accuracy
+from regard.evaluation import AlignmentScore, Gold, Statistics, alignment_score, statistics
+from regard.maps import NO_WORD, AttentionMap, Links, Tokens
+
+if TYPE_CHECKING:
+    from regard.predictor import Predictor
+    from regard.training.progress import Reporter
+
+SENTENCES = ("Tom chases Jerry.", "Tom chase Jerry")
+"""Both are held out: no sentence of the training means the same."""
+
+WORDS = "words.json"
+SETTINGS: dict[str, Any] = {
+    "model": {
+        "encoder": {"width": 192},
+        "decoder": {"width": 192, "input_feeding": False},
+        "embedding": 128,
+        "dropout": 0.2,
+    },
+    "training": {"updates": 700, "batch": 700, "rate": 3e-3, "schedule": "linear", "validate_every": 350},
+    "search": {"beam": 1},
+}
+
+
+@dataclass(frozen=True)
+class Pocket:
+    """The parts of the corpus."""
+
+    train: tuple[PocketPair, ...]
+    dev: tuple[PocketPair, ...]
+    test: tuple[PocketPair, ...]
+    templates: tuple[PocketPair, ...]
+    substitution: float
+
+
+def english_chinese() -> Pocket:
+    """The English-Chinese pocket corpus, and the share of test pairs that word-for-word substitution gets right."""
+    pairs = corpus("english-chinese")
+    train, dev, test, templates = (
+        tuple(pair for pair in pairs if pair.part == part) for part in ("train", "dev", "test", "templates")
+    )
+    return Pocket(train, dev, test, templates, word_for_word_accuracy(pairs))
+
+
+def learn(pocket: Pocket, folder: Path, report: Reporter, *, context: str = "attention", **more: Any) -> Predictor:
+    """Train the demonstration's model; `context` "fixed" leaves the attention out, and nothing else."""
+    from regard.training.run import train
+
+    words = folder / WORDS
+    folder.mkdir(parents=True, exist_ok=True)
+    write_words(pocket, words)
+    settings = {
+        **SETTINGS,
+        "data": {"target_tokens": str(words)},
+        "model": {**SETTINGS["model"], "context": context},
+    }
+    return train(
+        [(pair.source, pair.target) for pair in pocket.train],
+        dev=[(pair.source, pair.target) for pair in pocket.dev],
+        out=folder,
+        report=report,
+        **settings,
+        **more,
+    )
+
+
+def write_words(pocket: Pocket, path: Path) -> None:
+    """A `tokenizer.json` that cuts Chinese into the words of the training part: the likeliest ones, by their counts.
+
+    Chinese has no spaces, and a distribution for each word says more than one for each character.
+    """
+    from tokenizers import Tokenizer, decoders
+    from tokenizers.models import Unigram
+
+    counts = Counter(word for pair in pocket.train for word in pair.target_words)
+    total = counts.total()
+    pieces = [(word, math.log(count / total)) for word, count in sorted(counts.items())]
+    # A character that is no word by itself is the last resort.
+    rare = math.log(1 / total) - 10
+    pieces += [(character, rare) for character in sorted(set("".join(counts)) - set(counts))]
+    library = Tokenizer(Unigram([("<unk>", 0.0), *pieces], unk_id=0))
+    library.decoder = decoders.Fuse()
+    write_bytes(path, library.to_str().encode("utf-8"))
+
+
+def exact_match(predictor: Predictor, pairs: Sequence[PocketPair]) -> Statistics:
+    """Which outputs are right from their first to their last character."""
+    found = predictor.predict([pair.source for pair in pairs])
+    return statistics("accuracy", [each.text for each in found], [pair.target for pair in pairs])
+
+
+def alignment_of(predictor: Predictor, pairs: Sequence[PocketPair]) -> AlignmentScore:
+    """How well the plain weights of forced decoding, merged to words, say which word came from which."""
+    maps = predictor.align([pair.source for pair in pairs], [pair.target for pair in pairs])
+    links = [_links(predictor.shown(map), pair) for map, pair in zip(maps, pairs, strict=True) if map is not None]
+    return alignment_score(links, [Gold(pair.links, pair.possible) for pair in pairs])
+
+
+def _links(map: AttentionMap, pair: PocketPair) -> Links:
+    """Each target word with the source word that weighs most, in the numbers of the gold words."""
+    merged = replace(
+        map, source=_by_words(map.source, pair.source_words), target=_by_words(map.target, pair.target_words)
+    ).merged()
+    sources, targets = merged.source.words, merged.target.words
+    return frozenset((sources[s], targets[t]) for s, t in merged.links() if NO_WORD not in (sources[s], targets[t]))
+
+
+def _by_words(tokens: Tokens, words: Sequence[str]) -> Tokens:
+    """The same tokens, counted to the words given: each to the one in which it begins, white space left out."""
+    assert tokens.text is not None
+    assert tokens.offsets is not None
+    starts, at = list[int](), 0
+    for word in words:
+        at = tokens.text.index(word, at)
+        starts.append(at)
+        at += len(word)
+    numbers = []
+    for number, (begin, end) in zip(tokens.words, tokens.offsets, strict=True):
+        surface = tokens.text[begin:end]
+        first = begin + len(surface) - len(surface.lstrip())
+        numbers.append(number if number == NO_WORD else max(bisect_right(starts, first) - 1, 0))
+    return Tokens(tokens.pieces, tuple(numbers), tokens.text, tokens.offsets)

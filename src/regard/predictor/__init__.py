@@ -1,0 +1,9 @@
+"""A trained model at work: texts in, predictions with their attention out."""
+
+from __future__ import annotations
+
+from regard.predictor.explanation import Explanation, Step, explain
+from regard.predictor.prediction import Prediction
+from regard.predictor.predictor import Predictor, load, make_model
+
+__all__ = ["Explanation", "Prediction", "Predictor", "Step", "explain", "load", "make_model"]

@@ -1,0 +1,90 @@
+"""Reading what happens inside cross-attention, and putting other weights in its place.
+
+A normalizer stands where scores become weights, so that one that keeps what it is given shows the scores, and one that
+returns other weights replaces them; the rest of the model goes on as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from regard.attention import Attention
+from regard.errors import RegardError
+
+
+@dataclass
+class Between:
+    """A normalizer around another one: keeps the scores of every step, and may give other weights instead.
+
+    `replacement` (T, S) is used row by row, the last row again and again; a row of nan leaves the weights as they are.
+    """
+
+    inner: Any
+    replacement: Tensor | None = None
+    scores: list[Tensor] = field(default_factory=list)
+
+    def bind(self, lead: torch.Size) -> _Bound:
+        return _Bound(self, self.inner.bind(lead), lead)
+
+
+@dataclass
+class _Bound:
+    around: Between
+    inner: Any
+    lead: torch.Size
+
+    @property
+    def parts(self) -> Any:
+        return self.inner.parts
+
+    @property
+    def rereads(self) -> bool:
+        return bool(self.inner.rereads)
+
+    def fit_(self, scores: Tensor, parts: Any, tile: Any, work: Any) -> tuple[Tensor, Any]:
+        around = self.around
+        around.scores.append(scores.clone().view(*self.lead, *scores.shape[-2:]))
+        weights, row = self.inner.fit_(scores, parts, tile, work)
+        if around.replacement is None:
+            return weights, row
+        given = around.replacement[min(len(around.scores), len(around.replacement)) - 1].to(weights)
+        return (weights if bool(given.isnan().any()) else given.expand_as(weights).contiguous()), row
+
+
+@contextmanager
+def between(model: nn.Module, replacement: Tensor | None = None) -> Iterator[list[Between]]:
+    """Inside, every cross-attention of the model's decoder has a `Between`; they are yielded, by layer.
+
+    Raises RegardError for a model without attention.
+    """
+    places = cross_attentions(model)
+    if not places:
+        raise RegardError("this model has a fixed context and no attention, so there are no weights to see or replace")
+    before: list[tuple[str, Any]] = [(place.normalizer_name, place._normalizer) for place in places]
+    watched = []
+    try:
+        for place in places:
+            watched.append(Between(place.normalizer, replacement))
+            _set_normalizer(place, "between", watched[-1])
+        yield watched
+    finally:
+        for place, (name, normalizer) in zip(places, before, strict=True):
+            _set_normalizer(place, name, normalizer)
+
+
+def _set_normalizer(place: Attention, name: str, normalizer: Any) -> None:
+    place.normalizer_name, place._normalizer = name, normalizer
+
+
+def cross_attentions(model: nn.Module) -> list[Attention]:
+    """The decoder's attentions to the memory, by layer."""
+    decoder: Any = model.decoder
+    if hasattr(decoder, "attention"):
+        return [decoder.attention] if decoder.attention is not None else []
+    return [layer.cross for layer in decoder.layers if isinstance(layer.cross, Attention)]

@@ -1,0 +1,50 @@
+"""From pieces and weights to an attention map that a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from regard.data.encoding import Encoding
+from regard.data.tokenisers import Tokeniser
+from regard.folder import Facts
+from regard.maps import NO_WORD, AttentionMap, Tokens
+
+Rows = npt.NDArray[np.floating[Any]]
+
+
+def source_tokens(encoding: Encoding) -> Tokens:
+    """The labels of a source; a piece that the model does not know is shown as it was written."""
+    return Tokens(encoding.pieces, encoding.words, encoding.text, encoding.offsets)
+
+
+def target_tokens(tokeniser: Tokeniser, ids: Sequence[int]) -> Tokens:
+    """The labels of an output: its pieces, and its marks (which are no part of the text) by name."""
+    traced = tokeniser.trace(ids)
+    marks = {tokeniser.pad, tokeniser.bos, tokeniser.eos}
+    special = [number in marks for number in ids]
+    pieces = [
+        tokeniser.vocabulary[number] if mark else piece
+        for number, piece, mark in zip(ids, traced.pieces, special, strict=True)
+    ]
+    words = [NO_WORD if mark else word for word, mark in zip(traced.words, special, strict=True)]
+    return Tokens(tuple(pieces), tuple(words), traced.text, traced.offsets)
+
+
+def attention_map(rows: Rows, source: Encoding, tokeniser: Tokeniser, ids: Sequence[int], place: str) -> AttentionMap:
+    """The map of all layers and heads, of `rows` (layers, heads, target tokens, source tokens)."""
+    return AttentionMap(rows, source_tokens(source), target_tokens(tokeniser, ids), place=place)
+
+
+def shown_map(every: AttentionMap, facts: Facts) -> AttentionMap:
+    """The one matrix that is shown: the only one, or the layer and head chosen on development data, and named."""
+    layers, heads = every.weights.shape[:2]
+    if layers * heads == 1:
+        # Nothing was chosen, so the note says nothing.
+        return AttentionMap(every.weights[0, 0], every.source, every.target, axes=(), place=every.place)
+    layer, head = facts.shown
+    chosen = every.select(layer=layer)
+    return chosen.mean("head") if head < 0 else chosen.select(head=head)

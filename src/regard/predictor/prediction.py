@@ -1,0 +1,32 @@
+"""What a model says to one text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from regard.maps import AttentionMap
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An output with its log-probability and the attention that it was made with.
+
+    `log_prob` is that of all tokens with the end mark, in nats. `attention` is one matrix, an `AttentionMap` of target
+    tokens over source tokens; where the model has several layers or heads it is the one chosen when the model was
+    trained, and `every_attention` has them all. Both are None for a model without attention and for an empty text.
+    `alternatives` are the next best outputs, the best of them first. `unknown` names the pieces of the source that the
+    model has never seen; `note` says what a person should know of this prediction.
+    """
+
+    source: str
+    text: str
+    log_prob: float
+    attention: AttentionMap | None = None
+    every_attention: AttentionMap | None = field(default=None, repr=False)
+    alternatives: tuple[Prediction, ...] = ()
+    unknown: tuple[str, ...] = ()
+    note: str = ""
+    tokens: tuple[int, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return self.text

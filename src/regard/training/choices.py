@@ -1,0 +1,107 @@
+"""Defaults chosen from the data: tokenisers by the texts, sizes by the number of pairs, each with its reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from regard.configuration import Given, with_given
+from regard.data.detection import detect_kind
+from regard.settings import Settings
+from regard.training.corpus import Corpus, Texts
+
+
+@dataclass(frozen=True)
+class Size:
+    """What suits corpora of up to so many pairs."""
+
+    pairs: float
+    width: int
+    dropout: float
+    batch: int
+    epochs: int
+
+
+# First values from trials on the pocket corpora: smaller corpora want smaller models, more dropout and more epochs.
+SIZES = (
+    Size(500, 128, 0.4, 500, 100),
+    Size(3_000, 192, 0.4, 1_000, 60),
+    Size(20_000, 256, 0.3, 1_500, 30),
+    Size(100_000, 384, 0.2, 3_000, 15),
+    Size(math.inf, 512, 0.1, 4_000, 8),
+)
+_FEWEST_UPDATES, _VALIDATIONS = 300, 15
+Reasons = Mapping[str, str]
+
+
+def choose_tokenisers(given: Given, texts: Texts) -> tuple[dict[str, Any], Reasons]:
+    """The tokenisers that were not given, by name, and why."""
+    chosen: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    for side in ("source", "target"):
+        name = f"data.{side}_tokens"
+        if given.get(name) is None:
+            choice = detect_kind([getattr(pair, side) for pair in texts.train])
+            chosen[name], reasons[name] = choice.kind, choice.reason
+    # One vocabulary for both sides needs one setting: that of the side that was given, or else of the source.
+    if given.get("data.joint") and chosen:
+        first, second = "data.source_tokens", "data.target_tokens"
+        known = given.get(first) or given.get(second) or chosen[first]
+        if known.partition(":")[0] not in ("bpe", "unigram"):
+            known = f"bpe:{4000 if len(texts.train) < 20_000 else 8000}"
+        for name in chosen:
+            chosen[name], reasons[name] = known, "one vocabulary for both sides was asked for"
+    return chosen, reasons
+
+
+def choose_sizes(given: Given, corpus: Corpus) -> tuple[dict[str, Any], Reasons]:
+    """The sizes of the model and of the training that were not given, by name, and why."""
+    pairs = len(corpus.train)
+    size = next(size for size in SIZES if pairs <= size.pairs)
+    why = f"{pairs:,} pairs"
+    wanted: dict[str, tuple[Any, str]] = {"training.batch": (size.batch, why), "model.dropout": (size.dropout, why)}
+    if given.get("training.batch_unit") == "sentences":
+        wanted["training.batch"] = (64, "a usual number of sentences")
+    wanted |= dict.fromkeys(("model.encoder.width", "model.decoder.width", "model.embedding"), (size.width, why))
+    for side in ("encoder", "decoder"):
+        if given.get(f"model.{side}.kind") == "transformer":
+            wanted[f"model.{side}.feedforward"] = (2 * size.width, "twice the width")
+            wanted[f"model.{side}.layers"] = (3, "a Transformer of one layer does little")
+    chosen = {name: value for name, (value, _) in wanted.items() if given.get(name) is None}
+    reasons = {name: wanted[name][1] for name in chosen}
+    merged = {**given, **chosen}
+    if merged.get("training.updates") is None:
+        per_epoch = _updates_per_epoch(merged, corpus)
+        updates = max(_FEWEST_UPDATES, round(size.epochs * per_epoch))
+        chosen["training.updates"] = updates
+        reasons["training.updates"] = f"about {updates / per_epoch:.0f} epochs of {per_epoch:,.0f} updates"
+    total: int = chosen.get("training.updates") or merged["training.updates"]
+    if merged.get("training.validate_every") is None:
+        chosen["training.validate_every"] = max(1, math.ceil(total / _VALIDATIONS))
+        reasons["training.validate_every"] = f"about {_VALIDATIONS} validations in all"
+    if merged.get("training.warmup") is None:
+        chosen["training.warmup"] = max(1, min(400, total // 10))
+        reasons["training.warmup"] = "a tenth of the updates, at most 400"
+    return chosen, reasons
+
+
+def _updates_per_epoch(given: Given, corpus: Corpus) -> float:
+    examples = corpus.train
+    if given.get("training.batch_unit") == "sentences":
+        cells = float(len(examples))
+    else:
+        cells = float(sum(map(max, examples.source_lengths.tolist(), examples.target_lengths.tolist())))
+    # Batches end where the lengths of their examples do, so that they are not quite full.
+    batches: float = max(1.0, 1.1 * cells / given["training.batch"])
+    at_once: int = (given.get("training.accumulate") or 1) * (given.get("training.devices") or 1)
+    return max(1.0, batches / at_once)
+
+
+def complete(given: Given, *choices: Mapping[str, Any]) -> Settings:
+    """The defaults, overridden by what was chosen, overridden by what was given."""
+    settings = Settings()
+    for values in (*choices, {name: value for name, value in given.items() if value is not None}):
+        settings = with_given(settings, values)
+    return settings

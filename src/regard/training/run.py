@@ -1,0 +1,290 @@
+"""From a file of pairs to a trained model: everything around the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from regard.configuration import checked, flatten, read_config, with_given
+from regard.data.describe import describe
+from regard.data.splitting import save_tsv
+from regard.errors import RegardError
+from regard.folder import (
+    CONFIG,
+    DEV,
+    METRICS,
+    STATE,
+    WEIGHTS,
+    Facts,
+    load_facts,
+    load_settings,
+    load_tokenisers,
+    prepare_folder,
+    save_facts,
+    save_settings,
+    save_tokenisers,
+)
+from regard.predictor import Predictor, make_model
+from regard.settings import Settings
+from regard.training import loop
+from regard.training.choices import choose_sizes, choose_tokenisers, complete
+from regard.training.corpus import Corpus, Texts, encode, length_bound, read_texts_of, texts_of
+from regard.training.estimate import estimate
+from regard.training.progress import Reporter, Silent
+from regard.training.shown import choose_shown
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+Pairs = str | Path | Iterable[tuple[str, str]]
+
+# What may change when a training goes on: how long it lasts, and where it runs.
+_CHANGEABLE = tuple(
+    f"training.{name}" for name in ("updates", "minutes", "patience", "device", "threads", "validate_every")
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A training that could begin: its numbers, all settings, and the reason for each that was chosen."""
+
+    corpus: Corpus
+    settings: Settings
+    reasons: Mapping[str, str]
+
+
+def train(
+    pairs: Pairs,
+    *,
+    out: str | Path = "model",
+    target: str | Path | None = None,
+    dev: Pairs | None = None,
+    dev_target: str | Path | None = None,
+    config: str | Path | None = None,
+    restart: bool = False,
+    report: Reporter | None = None,
+    **settings: Any,
+) -> Predictor:
+    """Train a model on pairs, keep it in the folder `out`, and return it ready to predict.
+
+    Where `out` holds a training that was stopped, it goes on from there, with the same result as if it had never
+    stopped. `restart` throws that one away.
+
+    Args:
+        pairs: a TSV or JSONL file, the source file of two parallel ones, or pairs (source, target) themselves.
+        out: the folder of the model.
+        target: the target file of two parallel ones.
+        dev: pairs to validate on, as `pairs`; without them some of the pairs are held out.
+        dev_target: the target file of two parallel ones to validate on.
+        config: a YAML file of settings.
+        restart: begin anew in a folder that holds a model already.
+        report: what is told of the progress; by default nothing.
+        settings: by group, `training={"updates": 1000}`; they go before those of `config`.
+
+    Raises RegardError for what can't be read or used, TrainingStopped (a KeyboardInterrupt) when asked to stop.
+    """
+    report = report or Silent()
+    given = gather(config, settings)
+    folder = Path(out)
+    report.say("reading the pairs")
+    texts = read(pairs, target, dev, dev_target, given)
+    going_on = _look_into(folder, given, restart)
+    for line in texts.news:
+        report.say(line)
+    if going_on is None:
+        prepared = prepare(texts, given)
+        tell_choices(prepared, report)
+    else:
+        prepared = Prepared(encode(texts, going_on.data, load_tokenisers(folder)), going_on, load_facts(folder).chosen)
+    if prepared.corpus.omitted.count:
+        report.say(str(prepared.corpus.omitted))
+    fabric = launch(prepared.settings)
+    if not fabric.is_global_zero:
+        report = Silent()
+    predictor = new_predictor(prepared, torch.device(fabric.device))
+    if fabric.is_global_zero:
+        _write_beginnings(folder, prepared, predictor.facts)
+    parameters = sum(parameter.numel() for parameter in predictor.model.parameters())
+    report.say(f"training {parameters:,} parameters on {fabric.device}; the model's folder is {folder}")
+    training = loop.start(predictor, prepared.corpus, prepared.settings, folder, fabric, report)
+    if training.progress.finished:
+        report.say(f"this training is finished ({training.progress.reason}); --restart begins anew")
+        return Predictor.load(folder, device=str(fabric.device))
+    loop.run(training)
+    _write_ends(folder, training, report)
+    return training.predictor
+
+
+def gather(config: str | Path | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given, by full names: that of the file, overridden by that of the call."""
+    return {**(read_config(config) if config else {}), **checked(flatten(settings))}
+
+
+def read(
+    pairs: Pairs,
+    target: str | Path | None,
+    dev: Pairs | None,
+    dev_target: str | Path | None,
+    given: Mapping[str, Any],
+) -> Texts:
+    """The texts of a corpus, from files or at hand."""
+    settings = with_given(Settings(), {name: value for name, value in given.items() if value is not None})
+    if isinstance(pairs, (str, Path)):
+        if dev is not None and not isinstance(dev, (str, Path)):
+            raise RegardError("pairs were given as a file, so give those to validate on (dev) as one too")
+        return read_texts_of(
+            pairs, settings.data, settings.training.seed, parallel=target, dev=dev, dev_parallel=dev_target
+        )
+    if dev is None or isinstance(dev, (str, Path)):
+        raise RegardError("pairs were given as such, so give those to validate on (dev) likewise")
+    return texts_of(pairs, dev)
+
+
+def prepare(texts: Texts, given: Mapping[str, Any]) -> Prepared:
+    """Make every choice that was left open, and turn the texts into numbers."""
+    tokenisers, why_tokenisers = choose_tokenisers(given, texts)
+    corpus = encode(texts, complete(given, tokenisers).data)
+    sizes, why_sizes = choose_sizes(given, corpus)
+    return Prepared(corpus, complete(given, tokenisers, sizes), {**why_tokenisers, **why_sizes})
+
+
+def tell_choices(prepared: Prepared, report: Reporter) -> None:
+    """Say what was chosen from the data, and why."""
+    values = flatten_settings(prepared.settings)
+    for name, reason in prepared.reasons.items():
+        report.say(f"chosen: {name} {values[name]}: {reason}")
+
+
+def dry_run(prepared: Prepared) -> list[str]:
+    """What `--dry-run` shows: the corpus, all settings, and what the training will take."""
+    corpus, settings = prepared.corpus, prepared.settings
+    device = torch.device(
+        "cuda" if settings.training.device in ("auto", "cuda") and torch.cuda.is_available() else "cpu"
+    )
+    found = estimate(new_predictor(prepared, device).model, corpus, settings, device)
+    lines = describe(corpus.train, corpus.omitted, corpus.source, corpus.target, corpus.texts.dev)
+    lines += ["", "settings (those chosen from the data with the reason):"]
+    for name, value in flatten_settings(settings).items():
+        reason = f"   # {prepared.reasons[name]}" if name in prepared.reasons else ""
+        lines.append(f"  {name}: {'none' if value is None else value}{reason}")
+    return [*lines, "", str(found)]
+
+
+def launch(settings: Settings) -> Fabric:
+    """The processes and the device of a training."""
+    from lightning_fabric import Fabric
+
+    chosen = settings.training
+    if chosen.threads is not None:
+        torch.set_num_threads(chosen.threads)
+    try:
+        fabric = Fabric(
+            accelerator=chosen.device,
+            devices=chosen.devices,
+            strategy="ddp" if chosen.devices > 1 else "auto",
+            precision=chosen.precision,
+        )
+        fabric.launch()
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise RegardError(f"training.device {chosen.device}: {' '.join(str(error).split())}") from None
+    return fabric
+
+
+def new_predictor(prepared: Prepared, device: torch.device) -> Predictor:
+    """A model with fresh weights, made from the seed, with all that it needs to predict."""
+    corpus, settings = prepared.corpus, prepared.settings
+    torch.manual_seed(settings.training.seed)
+    model = make_model(settings, corpus.source, corpus.target).to(device)
+    slope, room = length_bound(corpus.train)
+    facts = Facts(
+        pairs=len(corpus.train),
+        metric=settings.training.metric,
+        length_slope=slope,
+        length_room=room,
+        chosen=dict(prepared.reasons),
+    )
+    return Predictor(model, corpus.source, corpus.target, settings, facts)
+
+
+def flatten_settings(settings: Settings) -> dict[str, Any]:
+    """All settings by their full names."""
+    from dataclasses import asdict
+
+    return {name: value for name, value in flatten(asdict(settings)).items() if name != "version"}
+
+
+# The folder -----------------------------------------------------------------------------------------------------------
+
+
+def _look_into(folder: Path, given: Mapping[str, Any], restart: bool) -> Settings | None:
+    """The settings of the training that goes on, or None for a new one.
+
+    Raises RegardError where the folder holds something else, or a training with other settings.
+    """
+    if restart:
+        for name in (STATE, WEIGHTS, METRICS, CONFIG):
+            (folder / name).unlink(missing_ok=True)
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        raise RegardError(f"{folder}: this is a file; give a folder as --out")
+    if not (folder / STATE).exists():
+        if (folder / WEIGHTS).exists():
+            raise RegardError(f"{folder}: holds a model, whose training can't go on; give another --out, or --restart")
+        tokenisers = [Path(str(given.get(f"data.{side}_tokens"))) for side in ("source", "target")]
+        foreign = [path for path in folder.iterdir() if path not in tokenisers]
+        if foreign and not restart and not (folder / CONFIG).exists():
+            raise RegardError(f"{folder}: holds other files, and no model; give another --out")
+        return None
+    stored = load_settings(folder)
+    values = flatten_settings(stored)
+    for name, value in given.items():
+        if name not in _CHANGEABLE and value is not None and values[name] != value:
+            raise RegardError(
+                f"{folder}: its training has {name} {values[name]}, and now {value} is given; "
+                "give another --out, or --restart"
+            )
+    changed = {name: given[name] for name in _CHANGEABLE if given.get(name) is not None}
+    return with_given(stored, changed)
+
+
+def _write_beginnings(folder: Path, prepared: Prepared, facts: Facts) -> None:
+    prepare_folder(folder)
+    save_settings(folder, prepared.settings)
+    save_tokenisers(folder, prepared.corpus.source, prepared.corpus.target)
+    if not (folder / STATE).exists():
+        save_facts(folder, facts)
+    if prepared.corpus.texts.held_out:
+        save_tsv(prepared.corpus.texts.dev, folder / DEV)
+
+
+def _write_ends(folder: Path, training: loop.Training, report: Reporter) -> None:
+    """The facts of the whole training, and the picture of how it went."""
+    progress, settings = training.progress, training.settings.training
+    layer, head, reason = choose_shown(training.predictor, training.corpus.dev.pairs)
+    facts = replace(
+        training.predictor.facts,
+        update=progress.best_update,
+        score=progress.best,
+        shown=(layer, head),
+        shown_reason=reason,
+    )
+    training.predictor.facts = facts
+    if not training.writes:
+        return
+    save_facts(folder, facts)
+    if find_spec("matplotlib") is not None:
+        from regard.view.figure import learning_curve
+
+        metrics: Sequence[str] = () if settings.metric == "loss" else (settings.metric,)
+        learning_curve(progress.records, folder / "learning-curve.png", metrics)
+    loop.finished(training)
+    report.say(
+        f"{progress.reason}; the best is of update {progress.best_update:,}: {settings.metric} {progress.best:.4f}\n"
+        f'try it: regard predict {folder} --show "..."'
+    )

@@ -1,0 +1,99 @@
+"""How good a model is on held-out pairs, and samples of what it says and looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from regard.data.batches import evaluation_batches
+from regard.data.collate import Batch, collate
+from regard.data.examples import Examples
+from regard.data.reading import Pair
+from regard.data.tokenisers import Tokeniser
+from regard.evaluation import METRICS, score
+
+if TYPE_CHECKING:
+    from regard.predictor import Predictor
+
+_CELLS = 4_000
+_MOST_DECODED = 500
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was measured: the mean negative log-likelihood of a target token, and the metric where it is another."""
+
+    loss: float
+    metric: str
+    score: float
+
+    @property
+    def record(self) -> dict[str, float]:
+        """The numbers by the names that they have in `metrics.jsonl`."""
+        return {"dev_loss": self.loss} | ({} if self.metric == "loss" else {self.metric: self.score})
+
+    def __str__(self) -> str:
+        extra = "" if self.metric == "loss" else f", {self.metric} {self.score:.2f}"
+        return f"validation loss {self.loss:.4f}{extra}"
+
+
+def is_better(metric: str, score: float, best: float | None) -> bool:
+    """Whether a score beats the best one so far, in the metric's right direction. A score that is no number never."""
+    if score != score:
+        return False
+    higher = metric != "loss" and METRICS[metric].higher_is_better
+    return best is None or (score > best if higher else score < best)
+
+
+def make_batch(examples: Examples, indices: Sequence[int], source: Tokeniser, target: Tokeniser) -> Batch:
+    """The examples of those `indices` side by side."""
+    return collate(
+        examples.sources,
+        examples.targets,
+        indices,
+        source_pad=source.pad,
+        target_pad=target.pad,
+        bos=target.bos,
+        eos=target.eos,
+    )
+
+
+@torch.no_grad()
+def dev_loss(model: Any, examples: Examples, source: Tokeniser, target: Tokeniser, device: torch.device) -> float:
+    """Negative log-likelihood in nats, summed over all target tokens (end marks among them), by their number."""
+    was_training = model.training
+    model.eval()
+    total, tokens = 0.0, 0
+    for indices in evaluation_batches(examples.target_lengths, size=_CELLS, unit="tokens"):
+        batch = make_batch(examples, indices, source, target).to(device)
+        found = model.loss(batch)
+        total += float(found[0])
+        tokens += int(found[1])
+    model.train(was_training)
+    return total / tokens
+
+
+def validate(predictor: Predictor, examples: Examples, metric: str) -> Validation:
+    """Measure a model on examples: its loss on all of them, the metric on at most 500, greedily decoded."""
+    loss = dev_loss(predictor.model, examples, predictor.source, predictor.target, predictor.device)
+    if metric == "loss":
+        return Validation(loss, metric, loss)
+    # Every k-th, so that any order of the file is sampled evenly.
+    step = -(-len(examples) // _MOST_DECODED)
+    pairs = examples.pairs[::step]
+    found = predictor.predict([pair.source for pair in pairs], beam=1, n_best=1)
+    return Validation(loss, metric, score(metric, [each.text for each in found], [p.targets for p in pairs]).value)
+
+
+def samples(predictor: Predictor, pairs: Sequence[Pair]) -> str:
+    """What the model says to some sources, beside what it should, and for each token what it looked at."""
+    shown: list[str] = []
+    for pair, found in zip(pairs, predictor.predict([pair.source for pair in pairs], beam=1, n_best=1), strict=True):
+        verdict = "right" if found.text == pair.target else f"should be: {pair.target}"
+        shown.append(f"  {pair.source}  ->  {found.text}  ({verdict})")
+        if found.attention is not None:
+            shown += [f"    {line}" for line in found.attention.reading(3).splitlines()]
+    return "\n".join(shown)
