@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +35,7 @@ _USUAL_NAMES = (
 
 
 @dataclass(frozen=True)
-class _Given:
+class _Given(ABC):
     """What both share: the vocabulary, and the ids of the special pieces in it, in the order of `SPECIALS`."""
 
     vocabulary: tuple[str, ...]
@@ -57,8 +58,8 @@ class _Given:
     def eos(self) -> int:
         return self.specials[3]
 
-    def decode(self, ids: Sequence[int]) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def decode(self, ids: Sequence[int]) -> str: ...
 
     def trace(self, ids: Sequence[int]) -> Encoding:
         """Each piece's place is what the text grows by when the piece is decoded along."""
