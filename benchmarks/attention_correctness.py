@@ -2,6 +2,7 @@
 
     python benchmarks/attention_correctness.py                 all that is not done yet, two processes
     python benchmarks/attention_correctness.py --minutes 9     the same in pieces: repeat until nothing is left
+    python benchmarks/attention_correctness.py --plain         without positions, and with the tiled kernel alone
     python benchmarks/attention_correctness.py --sample 50     50 cases of each pair, for a first look
 
 The piece of work is a pair of score and normalizer: all masks, positions, dtypes, shapes and kernels. A piece that was
@@ -34,10 +35,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=math.inf, help="start no further pair after so long")
     parser.add_argument("--only", default="", metavar="NAME", help="only pairs `score/normalizer` that begin so")
     parser.add_argument("--sample", type=int, default=0, help="so many cases of each pair (default: all)")
+    parser.add_argument("--plain", action="store_true", help="only the tiled kernel, and no positions")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="processes of one thread each")
     parser.add_argument("--again", action="store_true", help="also pairs that are done already")
     settings = parser.parse_args()
-    path = RESULTS / ("attention_correctness" + (f"-sample{settings.sample}" if settings.sample else "") + ".jsonl")
+    path = RESULTS / ("attention_correctness" + _suffix(settings.sample, settings.plain) + ".jsonl")
     os.environ["OMP_NUM_THREADS"] = "1"  # for the workers, before they load torch
     from attention_cases import FACTORS
 
@@ -46,7 +48,7 @@ def main() -> None:
     jobs = [f"{score}/{name}" for score in FACTORS["score"] for name in FACTORS["normalizer"]]
     left = [job for job in jobs if job.startswith(settings.only) and (settings.again or job not in done)]
     end = time.monotonic() + 60 * settings.minutes
-    tasks = ((job, settings.sample, end) for job in left)
+    tasks = ((job, settings.sample, settings.plain, end) for job in left)
     with multiprocessing.get_context("spawn").Pool(settings.workers) as pool:
         for place, (job, found) in enumerate(pool.imap_unordered(_pair, tasks)):
             if found is None:
@@ -58,7 +60,9 @@ def main() -> None:
     everything = {job: r for job, r in records(path).items() if job in jobs}
     current = [job for job in jobs if all(everything.get(job, {}).get(k) == v for k, v in state.items())]
     print(f"{len(current)} of {len(jobs)} pairs are done" + ("" if len(current) == len(jobs) else "; repeat to go on"))
-    _report(path, everything, FACTORS, settings.sample)
+    factors = {**FACTORS, "position": ("none",), "kernel": ("tiled",)} if settings.plain else FACTORS
+    options = " --plain" * settings.plain + (f" --sample {settings.sample}" if settings.sample else "")
+    _report(path, everything, factors, options)
 
 
 def _digest() -> str:
@@ -70,9 +74,13 @@ def _load() -> dict[str, float]:
     return {"load": round(os.getloadavg()[0], 2)}
 
 
-def _pair(task: tuple[str, int, float]) -> tuple[str, dict[str, Any] | None]:
+def _suffix(sample: int, plain: bool) -> str:
+    return ("-plain" if plain else "") + (f"-sample{sample}" if sample else "")
+
+
+def _pair(task: tuple[str, int, bool, float]) -> tuple[str, dict[str, Any] | None]:
     """All cases of a score and a normalizer; None where the time was over before it began."""
-    job, sample, end = task
+    job, sample, plain, end = task
     if time.monotonic() > end:
         return job, None
     import torch
@@ -81,6 +89,8 @@ def _pair(task: tuple[str, int, float]) -> tuple[str, dict[str, Any] | None]:
     from attention_cases import run
 
     cases = list(_cases(*job.split("/")))
+    if plain:
+        cases = [case for case in cases if case.position == "none" and case.kernel == "tiled"]
     if sample:
         cases = random.Random(0).sample(cases, min(sample, len(cases)))
     begin = time.monotonic()
@@ -124,7 +134,7 @@ def _line(found: dict[str, Any]) -> str:
     return f"{found['cases']} cases, {found['failed']} failed, worst {worst} ({found['seconds']} s){first}"
 
 
-def _report(path: Path, done: dict[str, Any], factors: dict[str, tuple[str, ...]], sample: int) -> None:
+def _report(path: Path, done: dict[str, Any], factors: dict[str, tuple[str, ...]], options: str) -> None:
     from attention_cases import TOLERANCE
 
     total = {key: sum(r[key] for r in done.values()) for key in ("cases", "failed", "rows", "left_out")}
@@ -137,7 +147,7 @@ def _report(path: Path, done: dict[str, Any], factors: dict[str, tuple[str, ...]
     share = 100 * total["left_out"] / max(total["rows"], 1)
     parts = [
         "# Every case of attention beside its definition",
-        f"Written by `python benchmarks/attention_correctness.py{f' --sample {sample}' if sample else ''}` from "
+        f"Written by `python benchmarks/attention_correctness.py{options}` from "
         f"`{path.name}`. Each case compares context, weights and all gradients (through the context and through the "
         "weights) with the reference in fp64. The error is the greatest difference, relative to the greatest magnitude "
         f"of the result (at least 1); allowed: {limits}.",
