@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -95,15 +96,17 @@ class Attention(nn.Module):
         _check_settings(widths, heads, kv_heads, score, position, project)
         self.heads, self.kv_heads, self.dropout = heads, kv_heads, dropout
         self.dim, self.value_dim, self.project = dim, value_dim, project
+        self.score_name = score if isinstance(score, str) else type(score).__name__
+        self.compares_keys = self.score_name != "location"  # which looks at the query and the place alone
         q_dim, k_dim = (dim // heads,) * 2 if project != "none" else (query_dim, source_dim)
         shared = kv_heads / heads
         if project != "none":
             self.query_projection = nn.Linear(query_dim, dim, bias)
+        if project != "none" and self.compares_keys:
             self.key_projection = nn.Linear(source_dim, int(dim * shared), bias)
         if project == "all":
             self.value_projection = nn.Linear(source_dim, int(value_dim * shared), bias)
             self.output_projection = nn.Linear(value_dim, query_dim, bias)
-        self.score_name = score if isinstance(score, str) else type(score).__name__
         self._score = named("score", score, SCORES) if isinstance(score, str) and _base(score) in SCORES else score
         self._own_score(q_dim, k_dim, source_dim, longest)
         self.normalizer_name = normalizer if isinstance(normalizer, str) else type(normalizer).__name__
@@ -196,6 +199,16 @@ class Attention(nn.Module):
             return normalizers.entmax(1.0 + torch.sigmoid(self.alpha_logit))
         return self._normalizer  # type: ignore[return-value]
 
+    @contextmanager
+    def normalizing(self, other: normalizers.Normalizer) -> Iterator[None]:
+        """Inside, another normalizer stands in the place of the module's own: one that looks on, or intervenes."""
+        own = self.normalizer_name, self._normalizer
+        self.normalizer_name, self._normalizer = type(other).__name__, other
+        try:
+            yield
+        finally:
+            self.normalizer_name, self._normalizer = own
+
     def forward(
         self,
         query: Tensor,
@@ -214,11 +227,14 @@ class Attention(nn.Module):
         """
         if self.remember is not None:
             raise ValueError(f"score: {self.score_name} remembers previous weights; use prepare() and step()")
-        source = query if source is None else source
+        q, source = self._queries(query), query if source is None else source
+        key, value = self._heads(source, "key"), self._heads(source, "value")
+        if torch.is_autocast_enabled(q.device.type):  # what is not projected would keep another dtype than what is
+            q, key, value = (side.to(torch.get_autocast_dtype(q.device.type)) for side in (q, key, value))
         context, weights = attend(
-            self._queries(query),
-            self._heads(source, "key"),
-            self._heads(source, "value"),
+            q,
+            key,
+            value,
             score=self.score,
             normalizer=self.normalizer,
             mask=mask,
@@ -321,8 +337,11 @@ class Attention(nn.Module):
 
     def _heads(self, source: Tensor, side: str) -> Tensor:
         """(..., K, source_dim) to (..., H, K, D), the keys or the values."""
-        if self.project == "none" or (side == "value" and self.project == "scores"):
+        if self.project == "none" or (self.project == "scores" and side == "value"):
             return source.unsqueeze(-3)
+        if side == "key" and not self.compares_keys:
+            # Counted, and nothing more.
+            return source[..., :1].expand(*source.shape[:-1], self.dim // self.heads).unsqueeze(-3)
         projection = self.key_projection if side == "key" else self.value_projection
         found: Tensor = projection(source).unflatten(-1, (self.kv_heads, -1)).transpose(-2, -3)
         return found if self.kv_heads == self.heads else found.repeat_interleave(self.heads // self.kv_heads, -3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -101,7 +101,7 @@ def attend(
         context, lse = fast.attend(*fused_inputs(problem, call.value))
         row = (lse,)
     else:
-        problem, values = widen(problem), Spread(raised(call.value.flat), *_rest(call.value))
+        problem, values = widen(problem), replace(call.value, flat=raised(call.value.flat))
         if chosen.kernel == "dense":
             context, matrix = dense_kernel.attend(problem, values, dropout)
         else:
@@ -314,7 +314,3 @@ def _over_scores(name: str, tensor: Tensor, lead: torch.Size, queries: int, keys
     while tensor.dim() < 2:
         tensor = tensor[None]
     return spread(tensor, lead, "qk")
-
-
-def _rest(value: Spread) -> tuple[Any, ...]:
-    return value.index, value.axes, value.outer

@@ -147,8 +147,8 @@ def keep(problem: Problem, tile: Tile, scores: Tensor, query: Tensor, key: Tenso
 
 
 @torch.no_grad()
-def tile_scores(problem: Problem, tile: Tile, work: Workspace, *, masked: bool = True) -> Tensor:
-    """The scores of a tile (n, R, K), -inf where a mask or filter forbids the key (unless not `masked`)."""
+def tile_scores(problem: Problem, tile: Tile, work: Workspace) -> Tensor:
+    """The scores of a tile (n, R, K), -inf where a mask or filter forbids the key."""
     query, key = problem.query.take(tile), problem.key.take(tile)
     scores = work.get("scores", tile.shape)
     if scores.shape[0] != query.shape[0]:
@@ -156,8 +156,6 @@ def tile_scores(problem: Problem, tile: Tile, work: Workspace, *, masked: bool =
     problem.pair.scores(query, key, tuple(p.take(tile) for p in problem.pair.weights), scores, work)
     for term in problem.terms:
         scores.add_(term.tile(term.values.take(tile), tile))
-    if not masked:
-        return scores
     passes = allowed(problem, tile)
     if passes is not None:
         scores.masked_fill_(~passes, float("-inf"))

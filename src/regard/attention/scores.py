@@ -37,11 +37,8 @@ class Score(Protocol):
         ...
 
 
-@tree
-class dot:
-    """s = scale * q . k   (Luong, Pham & Manning 2015, section 3.1)."""
-
-    scale: float = static(default=1.0)
+class _AsTheyAre:
+    """Both sides are compared as they come."""
 
     def keys(self, key: Tensor) -> Keys:
         return Keys(key)
@@ -49,21 +46,21 @@ class dot:
     def queries(self, query: Tensor, keys: Keys) -> Tensor:
         _same_width(query, keys.key)
         return query
+
+
+@tree
+class dot(_AsTheyAre):
+    """s = scale * q . k   (Luong, Pham & Manning 2015, section 3.1)."""
+
+    scale: float = static(default=1.0)
 
     def pair(self, lead: Sequence[int], width: int) -> Pair:
         return Dot(self.scale)
 
 
 @tree
-class scaled_dot:
+class scaled_dot(_AsTheyAre):
     """s = q . k / sqrt(D)   (Vaswani et al. 2017, section 3.2.1)."""
-
-    def keys(self, key: Tensor) -> Keys:
-        return Keys(key)
-
-    def queries(self, query: Tensor, keys: Keys) -> Tensor:
-        _same_width(query, keys.key)
-        return query
 
     def pair(self, lead: Sequence[int], width: int) -> Pair:
         return Dot(width**-0.5)

@@ -268,20 +268,14 @@ class Chosen:
         return self.weigh_(scores, row, parts, tile, work), row
 
     def weigh_(self, scores: Tensor, row: Row, parts: Parts, tile: Tile, work: Workspace) -> Tensor:
-        return scores.zero_().scatter_add_(-1, self._places(row, tile), row[1])
+        return scores.zero_().scatter_add_(-1, _places(row, tile), row[1])
 
     def gradient_(
         self, scores: Tensor, weights: Tensor, grad: Tensor, row: Row, parts: Parts, tile: Tile, work: Workspace
     ) -> tuple[Tensor, Parts]:
-        places = self._places(row, tile)
+        places = _places(row, tile)
         chosen, _ = _softmax_gradient_(row[1], grad.gather(-1, places))
         return grad.zero_().scatter_add_(-1, places, chosen), ()
-
-    @staticmethod
-    def _places(row: Row, tile: Tile) -> Tensor:
-        # A shorter row is padded with index 0 and weight 0, which may lie before the tile's keys.
-        return (row[0].long() - tile.k[0]).clamp_(min=0)
-
 
 @tree
 class Argmax:
@@ -309,11 +303,16 @@ class Argmax:
         return self.weigh_(scores, row, parts, tile, work), row
 
     def weigh_(self, scores: Tensor, row: Row, parts: Parts, tile: Tile, work: Workspace) -> Tensor:
-        places = (row[0].long() - tile.k[0]).clamp_(min=0)
-        return work.get("spare", scores.shape).zero_().scatter_add_(-1, places, row[1])
+        return work.get("spare", scores.shape).zero_().scatter_add_(-1, _places(row, tile), row[1])
 
     def gradient_(
         self, scores: Tensor, weights: Tensor, grad: Tensor, row: Row, parts: Parts, tile: Tile, work: Workspace
     ) -> tuple[Tensor, Parts]:
         soft = scores.sub_(row[2]).exp_()
         return _softmax_gradient_(soft, grad)[0], ()
+
+
+def _places(row: Row, tile: Tile) -> Tensor:
+    """The columns of a tile that a row's indices, its first part, stand for."""
+    # A shorter row is padded with index 0 and weight 0, which may lie before the tile's keys.
+    return (row[0].long() - tile.k[0]).clamp_(min=0)

@@ -64,9 +64,6 @@ def over_sequence(
     Scores that remember go step by step; all others take the whole sequence at once.
     """
     if attention.remember is None:
-        device = query.device.type
-        if torch.is_autocast_enabled(device):  # what is not projected would keep another dtype than what is
-            query, source = (side.to(torch.get_autocast_dtype(device)) for side in (query, source))
         context, weights = attention(query, source, mask=mask[:, None, None, :])
         return context, weights.dense() if observed else None
     memory, state = attention.prepare(source, mask), None

@@ -7,7 +7,7 @@ returns other weights replaces them; the rest of the model goes on as it is.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,20 +66,11 @@ def between(model: nn.Module, replacement: Tensor | None = None) -> Iterator[lis
     places = cross_attentions(model)
     if not places:
         raise RegardError("this model has a fixed context and no attention, so there are no weights to see or replace")
-    before: list[tuple[str, Any]] = [(place.normalizer_name, place._normalizer) for place in places]
-    watched = []
-    try:
-        for place in places:
-            watched.append(Between(place.normalizer, replacement))
-            _set_normalizer(place, "between", watched[-1])
+    watched = [Between(place.normalizer, replacement) for place in places]
+    with ExitStack() as stack:
+        for place, watching in zip(places, watched, strict=True):
+            stack.enter_context(place.normalizing(watching))
         yield watched
-    finally:
-        for place, (name, normalizer) in zip(places, before, strict=True):
-            _set_normalizer(place, name, normalizer)
-
-
-def _set_normalizer(place: Attention, name: str, normalizer: Any) -> None:
-    place.normalizer_name, place._normalizer = name, normalizer
 
 
 def cross_attentions(model: nn.Module) -> list[Attention]:

@@ -29,16 +29,14 @@ def weights(problem: Problem) -> Tensor:
     return found
 
 
-def scores(problem: Problem, *, masked: bool = True) -> Tensor:
-    """The scores (N, Q, K), -inf where a mask or filter forbids the key (unless not `masked`)."""
+def scores(problem: Problem) -> Tensor:
+    """The scores (N, Q, K), -inf where a mask or filter forbids the key."""
     whole = problem.whole
     query, key = problem.query.take(whole), problem.key.take(whole)
     query = query.expand(problem.slices, -1, -1)
     found = problem.pair.dense(query, key, tuple(p.take(whole) for p in problem.pair.weights))
     for term in problem.terms:
         found = found + term.tile(term.values.take(whole), whole)
-    if not masked:
-        return found
     passes = allowed(problem, whole)
     if passes is not None:
         found = found.masked_fill(~passes, float("-inf"))
