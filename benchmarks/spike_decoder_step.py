@@ -2,8 +2,9 @@
 
     python benchmarks/spike_decoder_step.py
 
-Width 512, memory of 15 positions and width 512, beam 5, inference, one thread. Prints the least time of many rounds, in
-which other work on the machine shows least.
+Width 512, memory of 15 positions and width 512, beam 5, inference, one thread. First the decoder alone, then the whole
+step of a model, its readout included, for 40 tokens and for 8,000. Prints the least time of many rounds, in which other
+work on the machine shows least.
 """
 
 from __future__ import annotations
@@ -11,14 +12,19 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
+from torch import Tensor
 
-from regard.model import EncoderDecoder, RecurrentDecoder
+from regard.model import Encoded, EncoderDecoder
 from regard.settings import AttentionSettings, DecoderSettings, EncoderSettings, ModelSettings
+from spike_readouts import HmmReadout, PointerReadout
 
 WIDTH, SOURCE, BEAMS, VOCABULARY = 512, 15, 5, 8000
 SCORES = ("additive", "bilinear", "dot", "location_aware", "coverage")
+READOUTS = ("softmax", "pointer", "hmm")
+ROUNDS = {1: 300, 64: 20}  # calls for each size of a batch
 
 
 def microseconds(run: Callable[[], object], rounds: int) -> float:
@@ -33,15 +39,53 @@ def microseconds(run: Callable[[], object], rounds: int) -> float:
     return 1e6 * min(times)
 
 
-def decoder(score: str, context: str = "attention", *, feeding: bool = True) -> EncoderDecoder:
-    """Model A with another score."""
+def model(score: str, readout: str = "softmax", vocabulary: int = VOCABULARY) -> EncoderDecoder:
+    """Model A with another score (`fixed`: none at all) or readout."""
+    fixed = score == "fixed" or readout == "hmm"  # whose readout is what attends
     settings = ModelSettings(
         encoder=EncoderSettings(width=WIDTH),
-        decoder=DecoderSettings(width=WIDTH, input_feeding=feeding),
-        cross=AttentionSettings(score=score),
-        context=context,  # type: ignore[arg-type]
+        decoder=DecoderSettings(width=WIDTH),
+        cross=AttentionSettings(score="additive" if fixed else score),
+        context="fixed" if fixed else "attention",
     )
-    return EncoderDecoder(settings, VOCABULARY, VOCABULARY).eval()
+    made = EncoderDecoder(settings, vocabulary, vocabulary)
+    if readout == "pointer":
+        made.readout = PointerReadout(WIDTH, WIDTH, vocabulary, torch.arange(vocabulary))
+    elif readout == "hmm":
+        made.readout = HmmReadout(WIDTH, WIDTH, vocabulary, score)
+    return made.eval()
+
+
+def bare_cell(batch: int, rounds: int) -> float:
+    """An LSTM's update of all hypotheses, and nothing else."""
+    given = torch.randn(batch * BEAMS, 256 + WIDTH)
+    states = torch.randn(batch * BEAMS, WIDTH), torch.randn(batch * BEAMS, WIDTH)
+    cell = torch.nn.LSTMCell(256 + WIDTH, WIDTH)
+    return microseconds(lambda: cell(given, states), rounds)
+
+
+def decoder_step(score: str, batch: int, rounds: int) -> float:
+    """A step of the decoder alone."""
+    made = model(score)
+    encoded, tokens = encode(made, batch, VOCABULARY)
+    memory = made.decoder.prepare(encoded)
+    state = made.decoder.step(tokens, memory, made.decoder.start(encoded, BEAMS)).state
+    return microseconds(lambda: made.decoder.step(tokens, memory, state), rounds)
+
+
+def whole_step(readout: str, vocabulary: int, batch: int, rounds: int) -> float:
+    """A step of the model, as a search asks for it."""
+    made = model("additive", readout, vocabulary)
+    encoded, tokens = encode(made, batch, vocabulary)
+    memory = made.prepare(encoded)
+    state = made.step(tokens, memory, made.start(encoded, BEAMS)).state
+    return microseconds(lambda: made.step(tokens, memory, state, ("cross",)), rounds)
+
+
+def encode(made: EncoderDecoder, batch: int, vocabulary: int) -> tuple[Encoded, Tensor]:
+    """Sources of one length, and a token for each hypothesis."""
+    source = torch.randint(4, vocabulary, (batch, SOURCE))
+    return made.encode(source, torch.full((batch,), SOURCE)), torch.randint(4, vocabulary, (batch, BEAMS))
 
 
 def main() -> None:
@@ -49,31 +93,16 @@ def main() -> None:
     torch.manual_seed(0)
     print(f"python {sys.version.split()[0]}, torch {torch.__version__}, 1 thread, beam {BEAMS}, source {SOURCE}")
     print(f"{'':<16}" + "".join(f"{f'batch {batch}':>12}{'over cell':>12}" for batch in (1, 64)))
-    rows: dict[str, list[float]] = {}
+    ways: dict[str, Callable[[int, int], float]] = {"bare cell": bare_cell}
+    ways |= {score: partial(decoder_step, score) for score in ("fixed", *SCORES)}
+    ways |= {f"{name}, {size:,}": partial(whole_step, name, size) for size in (40, VOCABULARY) for name in READOUTS}
     with torch.inference_mode():
-        for batch in (1, 64):
-            rounds = 300 if batch == 1 else 20
-            tokens = torch.randint(4, VOCABULARY, (batch, BEAMS))
-            given = torch.randn(batch * BEAMS, 256 + WIDTH)
-            states = torch.randn(batch * BEAMS, WIDTH), torch.randn(batch * BEAMS, WIDTH)
-            cell = torch.nn.LSTMCell(256 + WIDTH, WIDTH)
-            bare = microseconds(lambda cell=cell, given=given, states=states: cell(given, states), rounds)
-            rows.setdefault("bare cell", []).extend((bare, 0.0))
-            for name in ("fixed", *SCORES):
-                made = decoder("additive" if name == "fixed" else name, "fixed" if name == "fixed" else "attention")
-                part = made.decoder
-                assert isinstance(part, RecurrentDecoder)
-                source = torch.randint(4, VOCABULARY, (batch, SOURCE))
-                encoded = made.encode(source, torch.full((batch,), SOURCE))
-                memory, state = part.prepare(encoded), part.start(encoded, BEAMS)
-                state = part.step(tokens, memory, state).state
-                found = microseconds(
-                    lambda part=part, memory=memory, state=state, tokens=tokens: part.step(tokens, memory, state),
-                    rounds,
-                )
-                rows.setdefault(name, []).extend((found, found - bare))
-    for name, numbers in rows.items():
-        print(f"{name:<16}" + "".join(f"{number:>12.0f}" for number in numbers))
+        cells = {batch: bare_cell(batch, rounds) for batch, rounds in ROUNDS.items()}
+        for name, way in ways.items():
+            found = {batch: way(batch, rounds) for batch, rounds in ROUNDS.items()}
+            print(
+                f"{name:<16}" + "".join(f"{found[batch]:>12.0f}{found[batch] - cells[batch]:>12.0f}" for batch in found)
+            )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+# How long an example takes depends on what else the machine does.
+settings.register_profile("regard", deadline=None)
+settings.load_profile("regard")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch
 
 _REPOSITORY = Path(__file__).resolve().parent.parent

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
-from regard.errors import RegardError, did_you_mean
+from regard.errors import RegardError, did_you_mean, one_line
 
 COMMANDS = {
     "demo": "train a small English-Chinese model in about a minute, and see what it attends to",
@@ -29,21 +30,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for what a person did wrong, 128 + signal when interrupted."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(given)
+        code = _run(given)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what can't be written is told here, not by the interpreter when it ends
+        return code
     except RegardError as error:
-        print(f"regard: {error}", file=sys.stderr)
-        return 2
+        return _told(one_line(error))
     except BrokenPipeError:
         # Whoever read the output has seen enough; nothing more may be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 0
     except KeyboardInterrupt as stopped:
         print(f"regard: {stopped}" if str(stopped) else "regard: interrupted", file=sys.stderr)
         return 128 + getattr(stopped, "signal", _CTRL_C - 128)
+    except UnicodeEncodeError as error:
+        _write_no_more()
+        letters = error.object[error.start : error.end][:1]
+        return _told(f"the output can't be written in {error.encoding}, which has no {letters!a}; set PYTHONUTF8=1")
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
-        print(f"regard: {what}", file=sys.stderr)
-        return 2
+        _write_no_more()
+        return _told(f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror or error}")
+    except (RuntimeError, MemoryError) as error:
+        from regard.memory import ran_out
+
+        if not ran_out(error):
+            raise
+        return _told("the memory does not suffice; give less at once, or a smaller model")
+
+
+def _told(what: str) -> int:
+    print(f"regard: {what}", file=sys.stderr)
+    return 2
+
+
+def _write_no_more() -> None:
+    """Let what is still to be written to standard output go nowhere."""
+    with suppress(OSError, ValueError, AttributeError):  # it may be closed, or no file at all
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(given: list[str]) -> int:

@@ -16,23 +16,31 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from regard.errors import RegardError, did_you_mean
+from regard.errors import RegardError, did_you_mean, one_line, shown
 from regard.settings import NORMALIZERS, SCORES, Settings
 
 Given = Mapping[str, Any]
 """Settings by their full names."""
 
-LARGEST_CONFIG = 2**20
+LARGEST_CONFIG = 2**18
+_DEEPEST = 20
 _T = TypeVar("_T")
 
-# The numbers that a setting may be, by the last part of its name; None: no bound.
-_RANGES: dict[str, tuple[float | None, float | None]] = {
-    **dict.fromkeys(("layers", "width", "feedforward", "embedding", "heads", "kv_heads", "batch"), (1, None)),
-    **dict.fromkeys(("updates", "accumulate", "average", "devices", "threads", "validate_every"), (1, None)),
-    **dict.fromkeys(("max_source_tokens", "max_target_tokens", "hold_out", "beam", "n_best", "max_length"), (1, None)),
-    **dict.fromkeys(("rate", "minutes", "warmup", "decay", "clip", "patience", "seed", "min_length"), (0, None)),
-    **dict.fromkeys(("length_penalty", "coverage_penalty"), (0, None)),
-    **dict.fromkeys(("dropout", "smoothing"), (0, 0.99)),
+# The numbers that a setting may be, by the last part of its name. The upper bounds are far above any use; a typing
+# error of some zeros, or a stranger's file, is told here and not by a machine that runs out of memory.
+_MANY = 10**9
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("layers", "heads", "kv_heads", "devices", "threads"), (1, 1024)),
+    **dict.fromkeys(("width", "embedding"), (1, 2**16)),
+    **dict.fromkeys(("feedforward", "longest"), (1, 2**20)),
+    **dict.fromkeys(("updates", "validate_every", "hold_out", "batch", "max_skipped"), (1, _MANY)),
+    **dict.fromkeys(("accumulate", "average"), (1, 10**6)),
+    **dict.fromkeys(("max_source_tokens", "max_target_tokens", "max_source", "max_length"), (1, 10**7)),
+    **dict.fromkeys(("beam", "n_best"), (1, 10**5)),
+    **dict.fromkeys(("rate", "minutes", "warmup", "decay", "clip", "patience", "min_length"), (0, _MANY)),
+    "seed": (0, 2**63 - 1),
+    **dict.fromkeys(("length_penalty", "coverage_penalty"), (0, 1000)),
+    **dict.fromkeys(("dropout", "word_dropout", "smoothing"), (0, 0.99)),
 }
 _NAMED = {"score": SCORES, "normalizer": NORMALIZERS}
 _NEEDS_NUMBER = ("top_k", "threshold")
@@ -80,13 +88,17 @@ def known_settings(kind: type = Settings, prefix: str = "") -> dict[str, Setting
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"model": {"cross": {"score": "dot"}}}` -> `{"model.cross.score": "dot"}`."""
+    """`{"model": {"cross": {"score": "dot"}}}` -> `{"model.cross.score": "dot"}`.
+
+    Raises RegardError where a name is there twice, once nested and once with dots.
+    """
     flat: dict[str, Any] = {}
     for key, value in nested.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
+        own = flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        twice = flat.keys() & own.keys()
+        if twice:
+            raise RegardError(f"the setting {shown(min(twice))} is given twice; give it once")
+        flat |= own
     return flat
 
 
@@ -112,11 +124,11 @@ def checked(given: Given, where: str = "settings", kind: type = Settings) -> dic
     for name, value in given.items():
         if name not in known:
             if any(other.startswith(f"{name}.") for other in known):
-                raise RegardError(f"{where}: {name} is a group of settings, and {value!r} is none")
-            raise RegardError(f"{where}: there is no setting {name!r}{_nearest_setting(name, known)}")
+                raise RegardError(f"{where}: {name} is a group of settings, and {shown(value)} is none")
+            raise RegardError(f"{where}: there is no setting {shown(name)}{_nearest_setting(name, known)}")
         fitted = _fitted(value, known[name].type)
         if fitted is _UNFIT:
-            raise RegardError(f"{where}: {name} is {value!r}{_complaint(value, known[name])}")
+            raise RegardError(f"{where}: {name} is {shown(value)}{_complaint(value, known[name])}")
         _check_value(name, fitted, where)
         values[name] = fitted
     return values
@@ -136,6 +148,8 @@ _UNFIT = object()
 
 def _fitted(value: Any, kind: Any) -> Any:
     """`value` as the type `kind`, or `_UNFIT`. Text from a command line is read as YAML reads it."""
+    if isinstance(value, int) and abs(value) >= 2**64:  # more digits than Python may turn into text
+        return _UNFIT
     if get_origin(kind) in (Union, types.UnionType):
         # None first, since `none` on a command line is text too.
         options = sorted(get_args(kind), key=lambda option: option is not type(None))
@@ -170,7 +184,9 @@ def _expected(kind: Any) -> str:
 
 def _complaint(value: Any, setting: Setting) -> str:
     if get_origin(setting.type) is Literal:
-        return did_you_mean(str(value), [str(option) for option in get_args(setting.type)])
+        return did_you_mean(
+            value if isinstance(value, str) else shown(value), [str(option) for option in get_args(setting.type)]
+        )
     return f"; it should be {setting.expected}"
 
 
@@ -180,15 +196,15 @@ def _check_value(name: str, value: Any, where: str) -> None:
         base, _, number = value.partition(":")
         names = _NAMED[last]
         if value not in names and base not in names and base not in _NEEDS_NUMBER:
-            raise RegardError(f"{where}: {name} is {value!r}{did_you_mean(base, names)}")
+            raise RegardError(f"{where}: {name} is {shown(value)}{did_you_mean(base, names)}")
         if base in _NEEDS_NUMBER and not number:
             raise RegardError(f"{where}: {name} is {value!r}, which needs a number after a colon, as in {base}:0.1")
         if number and value not in names and not re.fullmatch(r"\d+(\.\d+)?", number):
-            raise RegardError(f"{where}: {name} is {value!r}; after the colon there should be a number")
+            raise RegardError(f"{where}: {name} is {shown(value)}; after the colon there should be a number")
     if last in _RANGES and isinstance(value, (int, float)):
         low, high = _RANGES[last]
-        if (low is not None and value < low) or (high is not None and value > high):
-            bounds = f"at least {low}" if high is None else f"from {low} to {high}"
+        if not low <= value <= high:
+            bounds = f"at least {low}" if value < low and high >= 1 else f"from {low} to {high:,}"
             raise RegardError(f"{where}: {name} is {value}; it should be {bounds}")
 
 
@@ -226,14 +242,17 @@ def read_config(path: str | Path) -> dict[str, Any]:
         with open(path, "rb") as stream:
             text = stream.read(LARGEST_CONFIG + 1)
         if len(text) > LARGEST_CONFIG:
-            raise RegardError(f"{path}: larger than {LARGEST_CONFIG // 2**20} MiB, too large for settings")
-        content = yaml.safe_load(text)
+            raise RegardError(f"{path}: larger than {LARGEST_CONFIG // 2**10} KiB, too large for settings")
+        content = yaml.load(text, _loader())
     except OSError as error:
         raise RegardError(f"{path}: can't be read ({error.strerror or error})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except yaml.MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise RegardError(f"{path}{where}: not YAML ({one_line(error.problem)})") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, RegardError):
             raise
-        raise RegardError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+        raise RegardError(f"{path}: not YAML ({one_line(error)})") from None
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in _keys(content)):
@@ -242,10 +261,49 @@ def read_config(path: str | Path) -> dict[str, Any]:
     if version != Settings.version:
         newer = isinstance(version, int) and version > Settings.version
         raise RegardError(
-            f"{path}: version {version!r}, and this Regard reads version {Settings.version}"
+            f"{path}: version {shown(version)}, and this Regard reads version {Settings.version}"
             + ("; update Regard" if newer else "")
         )
-    return checked(flatten(content), str(path))
+    try:
+        flat = flatten(content)
+    except RegardError as error:
+        raise RegardError(f"{path}: {error}") from None
+    return checked(flat, str(path))
+
+
+@cache
+def _loader() -> Any:
+    """What reads YAML: plain values only, each key once, and neither aliases nor many levels, since a few lines of
+    those can stand for more than any memory holds."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            if isinstance(event, yaml.AliasEvent):
+                self.refuse(event, f"an alias, *{event.anchor}; write out what it stands for")
+            if self.depth > _DEEPEST:
+                self.refuse(event, f"more than {_DEEPEST} levels, one within the other")
+            self.depth += 1
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            seen = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                    self.refuse(key, f"{shown(key.value)} is there twice; the first would be lost")
+                seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+            return node
+
+        def refuse(self, at: Any, problem: str) -> None:
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=at.start_mark)
+
+    return Loader
 
 
 def _keys(content: Mapping[Any, Any]) -> Iterator[Any]:

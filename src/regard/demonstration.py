@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regard.data.lines import write_bytes
 from regard.data.pocket import PocketPair, corpus, word_for_word_accuracy
 from regard.evaluation import AlignmentScore, Gold, Statistics, alignment_score, statistics
+from regard.files import make_folder, write_bytes
 from regard.maps import NO_WORD, AttentionMap, Links, Tokens
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ SENTENCES = ("Tom chases Jerry.", "Tom chase Jerry")
 WORDS = "words.json"
 SETTINGS: dict[str, Any] = {
     "model": {
-        "encoder": {"width": 192},
-        "decoder": {"width": 192, "input_feeding": False},
+        "encoder": {"width": 192, "memory": "both"},
+        "decoder": {"width": 192, "input_feeding": False, "word_dropout": 0.3},
         "embedding": 128,
         "dropout": 0.2,
     },
@@ -60,7 +60,7 @@ def learn(pocket: Pocket, folder: Path, report: Reporter, *, context: str = "att
     from regard.training.run import train
 
     words = folder / WORDS
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_words(pocket, words)
     settings = {
         **SETTINGS,

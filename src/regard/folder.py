@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regard.configuration import read_config, to_yaml, with_given
-from regard.data.lines import write_bytes
+from regard.data.storing import check_regular, read_bounded
 from regard.data.tokenisers import Tokeniser, load_tokeniser
-from regard.errors import RegardError
+from regard.errors import RegardError, one_line, shown
+from regard.files import is_left_behind, make_folder, remove_file, write_bytes
 from regard.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, FACTS, METRICS, DEV = "config.yaml", "model.safetensors", "facts.json", "metrics.jsonl", "dev.tsv"
 STATE = "training/state.pt"
-_LARGEST_FACTS = 2**24
+LARGEST_FACTS = 2**24
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,31 @@ class Facts:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the folder and its part for the training. Raises RegardError where that fails."""
-    try:
-        (folder / STATE).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RegardError(f"{folder}: can't be made ({error.strerror or error}); give another --out") from None
+    """Make the folder and its part for the training, and remove what a process left that was killed while it wrote.
+
+    Raises RegardError where that fails.
+    """
+    inner = (folder / STATE).parent
+    make_folder(inner)
+    for path in (*folder.iterdir(), *inner.iterdir()):
+        if is_left_behind(path):
+            remove_file(path)
+
+
+def clear_folder(folder: Path) -> None:
+    """Remove what a training has left in the folder, if there is one: first what it would go on from.
+
+    The settings stay until others take their place: by them the folder is known as a model's.
+    """
+    for name in (STATE, WEIGHTS, METRICS):
+        remove_file(folder / name)
+    for path in (folder / STATE).parent.glob("weights-*.safetensors"):
+        remove_file(path)
+
+
+def weights_of(folder: Path, update: int) -> Path:
+    """Where the weights of an update are kept that may be averaged in the end."""
+    return (folder / STATE).parent / f"weights-{update}.safetensors"
 
 
 def save_settings(folder: Path, settings: Settings) -> None:
@@ -92,23 +113,40 @@ def load_facts(folder: Path) -> Facts:
     """
     path = folder / FACTS
     try:
-        with open(path, "rb") as stream:
-            content = json.loads(stream.read(_LARGEST_FACTS))
-        found = dataclasses.replace(
-            Facts(), **{part.name: content[part.name] for part in dataclasses.fields(Facts) if part.name in content}
-        )
-        layer, head = found.shown
-        return dataclasses.replace(
-            found,
-            shown=(int(layer), int(head)),
-            length_slope=float(found.length_slope),
-            length_room=int(found.length_room),
-            chosen={str(name): str(reason) for name, reason in found.chosen.items()},
-        )
-    except OSError as error:
-        raise RegardError(f"{path}: can't be read ({error.strerror or error})") from None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise RegardError(f"{path}: damaged ({error}); take the file from the model's original folder") from None
+        content = json.loads(read_bounded(path, LARGEST_FACTS, "the facts of a model"))
+        if not isinstance(content, dict):
+            raise TypeError("no object by names")
+        found = {part.name: content[part.name] for part in dataclasses.fields(Facts) if part.name in content}
+        wrong = next((name for name, value in found.items() if not _FITTING[name](value)), None)
+    except RegardError:
+        raise
+    except (ValueError, TypeError, RecursionError) as error:
+        raise RegardError(f"{path}: damaged ({one_line(error)}); take the file from the original folder") from None
+    if wrong is not None:
+        raise RegardError(f"{path}: its {wrong!r} is {shown(found[wrong])}; take the file from the original folder")
+    return dataclasses.replace(Facts(), **{**found, "shown": tuple(found.get("shown", Facts.shown))})
+
+
+def _whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _number(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+
+
+# What each of the facts may be, since a folder may come from anyone.
+_FITTING: Mapping[str, Callable[[Any], bool]] = {
+    "pairs": lambda value: _whole(value, 0, 10**12),
+    "update": lambda value: _whole(value, 0, 10**12),
+    "metric": lambda value: isinstance(value, str),
+    "score": lambda value: value is None or _number(value, -1e12, 1e12),
+    "length_slope": lambda value: _number(value, 0, 1000),
+    "length_room": lambda value: _whole(value, 0, 10**6),
+    "shown": lambda value: isinstance(value, list) and len(value) == 2 and all(_whole(at, -1, 10**4) for at in value),
+    "shown_reason": lambda value: isinstance(value, str),
+    "chosen": lambda value: isinstance(value, dict) and all(isinstance(reason, str) for reason in value.values()),
+}
 
 
 def save_tokenisers(folder: Path, source: Tokeniser, target: Tokeniser) -> None:
@@ -141,8 +179,24 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
+        check_regular(path)
         return load_file(path)
-    except FileNotFoundError:
-        raise RegardError(f"{path}: no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise RegardError(f"{path}: damaged, or no safetensors file ({' '.join(str(error).split())})") from None
+        if isinstance(error, RegardError):
+            raise
+        raise RegardError(f"{path}: damaged, or no safetensors file ({one_line(error)})") from None
+
+
+def weight_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """The shapes and types that a file of weights declares, by name; no numbers are read. Errors as `load_weights`."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        check_regular(path)
+        with safe_open(path, "pt") as stream:
+            slices = {name: stream.get_slice(name) for name in stream.keys()}  # noqa: SIM118
+            return {name: (tuple(each.get_shape()), each.get_dtype()) for name, each in slices.items()}
+    except (SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, RegardError):
+            raise
+        raise RegardError(f"{path}: damaged, or no safetensors file ({one_line(error)})") from None

@@ -60,6 +60,8 @@ class EncoderSettings:
         feedforward: width of the inner layer of a Transformer.
         norm: pre or post: where a Transformer normalises its layers.
         position: how a Transformer knows places: sinusoidal, learned, rotary, relative, alibi or none.
+        memory: what stands for each token: states, or both: its state and its embedding side by side. A state knows its
+            neighbours too; with the embedding, weights say better which word was looked at.
     """
 
     kind: Encoder = "recurrent"
@@ -70,6 +72,7 @@ class EncoderSettings:
     feedforward: int = 512
     norm: Literal["pre", "post"] = "pre"
     position: Literal["sinusoidal", "learned", "rotary", "relative", "alibi", "none"] = "sinusoidal"
+    memory: Literal["states", "both"] = "states"
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,8 @@ class DecoderSettings:
         feedforward: width of the inner layer of a Transformer.
         norm: pre or post: where a Transformer normalises its layers.
         position: how a Transformer knows places: sinusoidal, learned, rotary, relative, alibi or none.
+        word_dropout: the probability of hiding a token that was said from the decoder in training, so that it has to
+            look at the source for what it would else guess.
     """
 
     kind: Decoder = "recurrent"
@@ -97,6 +102,7 @@ class DecoderSettings:
     feedforward: int = 512
     norm: Literal["pre", "post"] = "pre"
     position: Literal["sinusoidal", "learned", "rotary", "relative", "alibi", "none"] = "sinusoidal"
+    word_dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,33 @@ class ModelSettings:
     share_embeddings: Literal["all", "target", "none"] = "none"
     dropout: float = 0.2
     longest: int = 1024
+
+    @property
+    def memory_width(self) -> int:
+        """Of each place of the memory."""
+        embedding = self.encoder.width if self.encoder.kind == "transformer" else self.embedding
+        return self.encoder.width + (embedding if self.encoder.memory == "both" else 0)
+
+    @property
+    def code_width(self) -> int:
+        """Of the one code C of a model without attention."""
+        return self.encoder.width if self.fixed == "last" else self.memory_width
+
+    @property
+    def longest_source(self) -> int | None:
+        """How many tokens a source may have; None: any number."""
+        in_encoder = self.encoder.kind == "transformer" and self._bounded(self.encoder.position)
+        in_cross = self.context == "attention" and self.cross.score == "location"
+        return self.longest if in_encoder or in_cross else None
+
+    @property
+    def longest_target(self) -> int | None:
+        """How many tokens a target may have, its end mark not counted; None: any number."""
+        return self.longest - 1 if self.decoder.kind == "transformer" and self._bounded(self.decoder.position) else None
+
+    def _bounded(self, position: str) -> bool:
+        """Whether a Transformer with such positions knows so many places and no more."""
+        return position == "learned" or self.self_attention.score == "location"
 
 
 @dataclass(frozen=True)
@@ -176,6 +209,7 @@ class TrainingSettings:
         smoothing: label smoothing.
         validate_every: updates between validations; none: about ten to twenty in a training.
         patience: stop after so many validations in a row without a better one; 0: never.
+        max_skipped: stop after so many updates in a row whose gradient is no number; such updates are left out.
         metric: what is best decides: loss, bleu, chrf, accuracy, cer, per or token_error_rate.
         average: how many last checkpoints to average in the end.
         precision: 32-true or bf16-mixed.
@@ -199,6 +233,7 @@ class TrainingSettings:
     smoothing: float = 0.1
     validate_every: int | None = None
     patience: int = 0
+    max_skipped: int = 20
     metric: Metric = "loss"
     average: int = 1
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
@@ -218,6 +253,7 @@ class SearchSettings:
         coverage_penalty: beta of the coverage penalty of the same paper; 0: none.
         min_length: no end before so many tokens.
         max_length: no more tokens than this; none: a multiple of the source learned from the training pairs.
+        max_source: texts of more tokens are answered with nothing, and told; none: 20 times data.max_source_tokens.
         n_best: how many predictions for each source.
         batch: how many sources at a time.
     """
@@ -227,6 +263,7 @@ class SearchSettings:
     coverage_penalty: float = 0.0
     min_length: int = 0
     max_length: int | None = None
+    max_source: int | None = None
     n_best: int = 1
     batch: int = 64
 

@@ -22,6 +22,8 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "transformer rotary": {"kind": "transformer", "position": "rotary"},
     "transformer relative": {"kind": "transformer", "position": "relative"},
     "transformer alibi": {"kind": "transformer", "position": "alibi"},
+    "lstm, both": {"memory": "both"},
+    "transformer, both": {"kind": "transformer", "memory": "both"},
 }
 DECODERS: dict[str, dict[str, Any]] = {
     "lstm feeding": {},

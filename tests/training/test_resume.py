@@ -9,23 +9,19 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import TINY
+from tiny import TINY, same_weights
 
 from regard.errors import RegardError
-from regard.folder import METRICS, WEIGHTS, load_weights
+from regard.folder import METRICS
 from regard.training import loop, run
 from regard.training.interrupts import TrainingStopped
+from regard.training.processes import launch
 from regard.training.progress import Silent
 from regard.training.state import load_state
 
 
 def train(path: Path, out: Path, **more: Any) -> Any:
     return run.train(path, out=out, **TINY, **more)
-
-
-def same_weights(first: Path, second: Path) -> bool:
-    one, two = load_weights(first / WEIGHTS), load_weights(second / WEIGHTS)
-    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
 class _Killed(Exception):
@@ -105,7 +101,7 @@ def test_accumulated_batches_are_one_batch(tmp_path: Path, pairs_file: Path) -> 
     gradients = []
     for parts in ([[0, 1, 2, 3, 4, 5]], [[0, 1], [2, 3, 4], [5]], [[5], [], [0, 1, 2, 3, 4]]):
         predictor = run.new_predictor(prepared, torch.device("cpu"))
-        fabric = run.launch(prepared.settings)
+        fabric = launch(prepared.settings.training)
         training = loop.start(predictor, prepared.corpus, prepared.settings, tmp_path / "none", fabric, Silent())
         loop._update(training, parts)
         gradients.append([parameter.grad for parameter in predictor.model.parameters()])
@@ -160,7 +156,6 @@ def test_early_stopping_in_the_metrics_direction(tmp_path: Path, pairs_file: Pat
 def test_a_loss_that_is_no_number_is_left_out_and_then_an_error(
     tmp_path: Path, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_MOST_SKIPPED", 3)
     original = loop._update
 
     def poisoned(training: loop.Training, batches: Any) -> None:
@@ -170,5 +165,6 @@ def test_a_loss_that_is_no_number_is_left_out_and_then_an_error(
         original(training, batches)
 
     monkeypatch.setattr(loop, "_update", poisoned)
-    with pytest.raises(RegardError, match=r"no number 3 updates in a row.*lower training\.rate"):
-        train(pairs_file, tmp_path / "model")
+    settings = {**TINY, "training": {**TINY["training"], "max_skipped": 3}}
+    with pytest.raises(RegardError, match=r"no number 3 updates in a row.*in the weights of.*lower training\.rate"):
+        run.train(pairs_file, out=tmp_path / "model", **settings)

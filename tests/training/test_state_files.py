@@ -25,18 +25,13 @@ def _full(*_: Any) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("fault", ["open", "fsync", "replace"])
+@pytest.mark.parametrize("fault", ["open", "write", "fsync", "replace"])
 def test_a_failed_write_leaves_the_last_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
     (tmp_path / STATE).parent.mkdir()
     save_state(tmp_path, _state(1))
     with monkeypatch.context() as patch:
-        if fault == "open":
-            patch.setattr("builtins.open", _full)
-        elif fault == "fsync":
-            patch.setattr(os, "fsync", _full)
-        else:
-            patch.setattr(Path, "replace", _full)
-        with pytest.raises(RegardError, match="can't be written"):
+        patch.setattr(os, fault, _full)
+        with pytest.raises(RegardError, match="can't be written: No space left on device; make room, and try again"):
             save_state(tmp_path, _state(2))
     kept = load_state(tmp_path)
     assert kept is not None
@@ -88,7 +83,7 @@ def test_a_disk_that_fills_up_while_training_loses_nothing(
         nonlocal count
         count += 1
         if count == 2:
-            raise RegardError("state.pt: can't be written (No space left on device)")
+            raise RegardError("state.pt: can't be written: No space left on device")
         original(*arguments)
 
     with monkeypatch.context() as patch:

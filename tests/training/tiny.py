@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
+
+import torch
+
+from regard.folder import WEIGHTS, load_weights
 
 _WORDS = ("zero", "one", "two", "three", "four", "five")
 TINY: dict[str, Any] = {
@@ -23,3 +28,9 @@ def backwards(count: int, seed: int = 0) -> list[tuple[str, str]]:
         numbers = [draw.randrange(len(_WORDS)) for _ in range(draw.randint(1, 6))]
         found[" ".join(_WORDS[number] for number in numbers)] = " ".join(map(str, reversed(numbers)))
     return list(found.items())
+
+
+def same_weights(first: Path, second: Path) -> bool:
+    """Whether two models' weights are equal to the last bit."""
+    one, two = load_weights(first / WEIGHTS), load_weights(second / WEIGHTS)
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)

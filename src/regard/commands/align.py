@@ -11,6 +11,8 @@ from regard.commands.parsing import parser
 from regard.commands.predicting import add_model
 from regard.errors import RegardError
 
+_SHOWN = 5
+
 
 def run(arguments: Sequence[str]) -> int:
     """Print word alignments of given pairs, in Pharaoh format, by forcing the model to say their targets."""
@@ -27,11 +29,17 @@ def run(arguments: Sequence[str]) -> int:
     model = load(given.model, device=given.device)
     every = model.align([pair.source for pair in pairs], [pair.target for pair in pairs])
     maps = [map for map in every if map is not None]
-    if not maps:
+    if not model.has_attention:
         raise RegardError(f"{given.model}: has a fixed context and no attention, so it aligns nothing")
     for map in every:
         shown = None if map is None else model.shown(map).merged()
         print("" if shown is None else pharaoh(shown.links(given.method, given.threshold)))
+    if len(maps) < len(every):
+        numbers = [str(pairs[number].line) for number, map in enumerate(every) if map is None]
+        named = ", ".join(numbers[:_SHOWN]) + (", ..." if len(numbers) > _SHOWN else "")
+        print(
+            f"regard: no alignment, since a side is too long: {len(numbers):,} pairs (lines {named})", file=sys.stderr
+        )
     if (path := options.get("maps")) is not None:
         save_maps(maps, Path(path))
     return 0

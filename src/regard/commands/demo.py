@@ -37,12 +37,14 @@ def run(arguments: Sequence[str]) -> int:
     print(f"\ntrained and translated in {time.monotonic() - begin:.0f} seconds; now sentences that it has never seen:")
     _measure(model, pocket)
     if given.compare:
+        print("\nNow the same model without attention:", flush=True)
         with reporter() as report:
             fixed = learn(
                 pocket, folder.with_name(f"{folder.name}-fixed"), _Brief(report), context="fixed", restart=given.restart
             )
         _compare(model, fixed, pocket)
-    print(f'\nThe model is in {folder}: regard predict {folder} --show "Tom was chased by Jerry."')
+    print(f"\n{time.monotonic() - begin:.0f} seconds in all. The model is in {folder}:")
+    print(f'  regard predict {folder} --show "Tom was chased by Jerry."')
     return 0
 
 

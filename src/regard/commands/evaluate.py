@@ -13,7 +13,7 @@ from regard.commands.predicting import add_model
 from regard.errors import RegardError, did_you_mean
 from regard.settings import SearchSettings
 
-_USUAL = ("bleu", "chrf", "accuracy", "cer", "per")
+_USUAL = ("bleu", "chrf", "ter", "accuracy", "cer", "per", "token_error_rate")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ def run(arguments: Sequence[str]) -> int:
     from regard.evaluation import METRICS, by_length, paired_bootstrap, score_table, statistics, table
 
     names = [name for name in given.metrics.split(",") if name]
+    if not names:
+        raise RegardError(f"--metrics: name one or more, as in {','.join(_USUAL)}")
     for name in names:
         if name not in METRICS:
             raise RegardError(f"--metrics: there is no {name!r}{did_you_mean(name, METRICS)}")

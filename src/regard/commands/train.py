@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from regard.commands.parsing import add_settings, given_on, parser
+from regard.errors import RegardError
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Train a model on a file of pairs."""
+    """Train a model on a file of pairs, or several on parts of it for a curve."""
     given = _parser().parse_args(list(arguments))
     settings = given_on(given)
     options = vars(given)
+    if "curve" in options:
+        return _curve(given, settings)
+    for name in ("seeds", "test"):
+        if name in options:
+            raise RegardError(f"--{name} is for a curve; give --curve too")
     from regard.training.progress import reporter
     from regard.training.run import dry_run, gather, prepare, read, train
 
@@ -25,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
             return 0
         train(
             given.pairs,
-            out=given.out,
+            out=options.get("out", "model"),
             target=target,
             dev=dev,
             dev_target=dev_target,
@@ -35,6 +43,45 @@ def run(arguments: Sequence[str]) -> int:
             **settings,
         )
     return 0
+
+
+def _curve(given: argparse.Namespace, settings: dict[str, Any]) -> int:
+    options = vars(given)
+    if given.dry_run:
+        raise RegardError("--dry-run is for one training; leave out --curve")
+    from regard.training.curve import PICTURE, SEEDS, curve, summary
+    from regard.training.progress import reporter
+
+    out = Path(options.get("out", "curve"))
+    with reporter() as report:
+        points = curve(
+            given.pairs,
+            out=out,
+            sizes=_sizes(given.curve),
+            seeds=options.get("seeds", SEEDS),
+            test=options.get("test"),
+            target=options.get("target"),
+            dev=options.get("dev"),
+            dev_target=options.get("dev_target"),
+            config=options.get("config"),
+            restart=given.restart,
+            report=report,
+            **settings,
+        )
+    print(summary(points))
+    if (out / PICTURE).exists():
+        print(f"the picture: {out / PICTURE}")
+    return 0
+
+
+def _sizes(text: str) -> list[int] | None:
+    """`100,300,1000` as numbers; None for the usual sizes. Raises RegardError for anything else."""
+    if not text:
+        return None
+    try:
+        return [int(size) for size in text.split(",")]
+    except ValueError:
+        raise RegardError(f"--curve {text}: sizes are numbers separated by commas, such as 100,300,1000") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -47,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument("--dev", metavar="FILE", help="pairs to validate on (default: some of the pairs are held out)")
     made.add_argument("--dev-target", metavar="FILE", help="the target file of --dev, where that is a source file")
-    made.add_argument("--out", metavar="FOLDER", default="model", help="the model's folder (default: model)")
+    made.add_argument("--out", metavar="FOLDER", help="the model's folder (default: model, or curve with --curve)")
     made.add_argument(
         "--config", metavar="FILE", help="a YAML file of settings, by the names below; flags go before it"
     )
@@ -55,5 +102,15 @@ def _parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", default=False, help="show settings, counts and an estimate; train nothing"
     )
     made.add_argument("--restart", action="store_true", default=False, help="begin anew where --out holds a model")
+    made.add_argument(
+        "--curve",
+        metavar="SIZES",
+        nargs="?",
+        const="",
+        help="train on so many pairs, on more, on all, and draw how good the models are; sizes as 100,300,1000 "
+        "(default: 100, 300, 1000, 3000, ... and all)",
+    )
+    made.add_argument("--seeds", metavar="N", type=int, help="with --curve: trainings of each size (default: 3)")
+    made.add_argument("--test", metavar="FILE", help="with --curve: pairs to score on (default: those to validate on)")
     add_settings(made)
     return made

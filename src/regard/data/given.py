@@ -20,7 +20,8 @@ from regard.data.encoding import Encoding
 from regard.data.special import SPECIALS
 from regard.data.storing import read_bounded, save_facts
 from regard.data.text import Casing, Span, normalise, trim
-from regard.errors import RegardError
+from regard.data.vetting import library_errors
+from regard.errors import RegardError, one_line
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
@@ -32,6 +33,9 @@ _USUAL_NAMES = (
     ("<s>", "<bos>", "[BOS]", "[CLS]", "<|startoftext|>"),
     ("</s>", "<eos>", "[EOS]", "[SEP]", "<|endoftext|>"),
 )
+
+
+_FAILED = "the model's tokenizer.json fails at this text"
 
 
 @dataclass(frozen=True)
@@ -87,17 +91,20 @@ class LibraryTokeniser(_Given):
 
     def encode(self, text: str) -> Encoding:
         text = normalise(text, self.casing)
-        found = self.library.encode(text, add_special_tokens=False)
+        with library_errors(_FAILED):
+            found = self.library.encode(text, add_special_tokens=False)
         return Encoding(text, tuple(found.ids), tuple(trim(text, *span) for span in found.offsets))
 
     def encode_ids(self, texts: Sequence[str]) -> list[list[int]]:
         prepared = [normalise(text, self.casing) for text in texts]
-        return [found.ids for found in self.library.encode_batch_fast(prepared, add_special_tokens=False)]
+        with library_errors(_FAILED):
+            return [found.ids for found in self.library.encode_batch_fast(prepared, add_special_tokens=False)]
 
     def decode(self, ids: Sequence[int]) -> str:
         known = self.library.get_vocab_size()
         heard = [number for number in ids if number not in self._silent and number < known]
-        return self.library.decode(heard, skip_special_tokens=False)
+        with library_errors(_FAILED):
+            return self.library.decode(heard, skip_special_tokens=False)
 
     def save(self, folder: Path, name: str) -> None:
         save_facts(folder, name, kind=self.kind, casing=self.casing, library=json.loads(self.library.to_str()))
@@ -134,10 +141,8 @@ def given_library(content: str, path: Path, casing: Casing) -> LibraryTokeniser:
     from regard.data.subwords import library_from
 
     library = library_from(content, path)
-    # A text that spells a special piece is still text; limits on the length are Regard's own settings.
+    # A text that spells a special piece is still text.
     library.encode_special_tokens = True
-    library.no_padding()
-    library.no_truncation()
     ids = library.get_vocab(with_added_tokens=True)
     if not ids or max(ids.values()) > 2 * len(ids) + 1000:
         raise RegardError(f"{path}: its vocabulary is empty or numbered with large gaps; Regard can't use it")
@@ -148,7 +153,7 @@ def given_library(content: str, path: Path, casing: Casing) -> LibraryTokeniser:
     unknown = (model.get("unk_token"),) if isinstance(model.get("unk_token"), str) else ()
     names = (_USUAL_NAMES[0], (*unknown, *_USUAL_NAMES[1]), *_USUAL_NAMES[2:])
     found = [next((ids[name] for name in usual if name in ids), None) for usual in names]
-    if unknown == () and isinstance(model.get("unk_id"), int):
+    if unknown == () and model.get("unk_id") in range(len(vocabulary)):
         found[1] = model["unk_id"]
     return LibraryTokeniser(*_completed(vocabulary, found), casing, library)
 
@@ -164,7 +169,7 @@ def given_sentencepiece(content: bytes, path: Path, casing: Casing) -> SentenceP
         processor.load_from_serialized_proto(content)
         vocabulary = [processor.id_to_piece(number) for number in range(processor.get_piece_size())]
     except Exception as error:  # the library raises nothing narrower
-        raise RegardError(f"{path}: not a SentencePiece model ({error})") from None
+        raise RegardError(f"{path}: not a SentencePiece model ({one_line(error)})") from None
     if not vocabulary:
         raise RegardError(f"{path}: not a SentencePiece model (it has no pieces)")
     ask: Sequence[Callable[[], int]] = (processor.pad_id, processor.unk_id, processor.bos_id, processor.eos_id)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
 from regard.errors import RegardError
+from regard.files import write_bytes
 
 STANDARD_INPUT = "-"
 _GZIP, _UTF8_BOM, _UTF16_BOMS = b"\x1f\x8b", b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
@@ -30,7 +30,7 @@ def text_lines(path: str | Path) -> Iterator[str | None]:
     their like are characters of the line). A byte order mark at the start is dropped. What gzip has packed is
     unpacked, whatever the file's name is.
 
-    Raises RegardError: no such file, a folder, not allowed, broken gzip data, UTF-16.
+    Raises RegardError: no such file, a folder, not allowed, broken gzip data, UTF-16, carriage returns alone.
     """
     name = shown_name(path)
     try:
@@ -39,6 +39,8 @@ def text_lines(path: str | Path) -> Iterator[str | None]:
                 if number == 0:
                     if line.startswith(_UTF16_BOMS):
                         raise RegardError(f"{name}: this is UTF-16; save it as UTF-8 (iconv -f utf-16 -t utf-8)")
+                    if not line.endswith(b"\n") and b"\r" in line.rstrip(b"\r"):
+                        raise RegardError(f"{name}: its lines end in carriage returns; use line feeds (tr '\\r' '\\n')")
                     line = line.removeprefix(_UTF8_BOM)
                 try:
                     yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
@@ -48,6 +50,10 @@ def text_lines(path: str | Path) -> Iterator[str | None]:
         raise RegardError(f"{name}: no such file") from None
     except IsADirectoryError:
         raise RegardError(f"{name}: this is a folder; name a file") from None
+    except ValueError as error:
+        if isinstance(error, RegardError):
+            raise
+        raise RegardError(f"{name!r}: can't be read ({error})") from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise RegardError(f"{name}: its gzip data is broken ({error}); pack or fetch the file again") from None
     except OSError as error:
@@ -62,25 +68,11 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
     write_bytes(path, "".join(f"{line}\n" for line in lines).encode("utf-8"))
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file beside its place and rename it, so that it appears whole or not at all. Raises RegardError."""
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise RegardError(f"{path}: can't be written ({error.strerror or error})") from None
-
-
 @contextmanager
 def _opened(path: str | Path) -> Iterator[IO[bytes]]:
     if str(path) == STANDARD_INPUT:
+        if sys.stdin is None:  # a shell can close it
+            raise RegardError("standard input is closed; name a file")
         stream = io.BufferedReader(cast(io.RawIOBase, sys.stdin.buffer))
         try:
             yield _unpacked(stream)

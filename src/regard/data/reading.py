@@ -13,25 +13,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from regard.data.lines import STANDARD_INPUT, shown_name, text_lines
 from regard.data.report import ReadReport
-from regard.errors import RegardError, did_you_mean
+from regard.data.text import has_surrogate
+from regard.errors import RegardError, did_you_mean, shown
 
 Format = Literal["tsv", "jsonl"]
 
 NOT_UTF8 = "not UTF-8"
+NUL = "a zero byte in it (is it UTF-16?)"
 EMPTY = "an empty line"
 EMPTY_SOURCE = "an empty source"
 EMPTY_TARGET = "an empty target"
 REPEATED = "repeating an earlier pair"
+HALF = "half a surrogate pair"
 SPACED = "tabs or line breaks inside a text, now spaces"
 
 _SUFFIXES: dict[str, Format] = {".tsv": "tsv", ".tab": "tsv", ".txt": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _HEADERS = {"source": {"source", "src", "input"}, "target": {"target", "tgt", "trg", "output"}}
 _BREAKS = re.compile(r"[\t\n\r\v\f]+")
-_HALF_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_MOST_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,34 @@ def read_parallel(source_path: str | Path, target_path: str | Path) -> tuple[lis
     return _collect(found(), f"{sources} + {targets}", references=False)
 
 
+def listed_pairs(pairs: Iterable[Any], name: str) -> tuple[list[Pair], ReadReport]:
+    """The same from pairs (source, target) that are at hand, numbered from 1 where a file has lines.
+
+    Raises RegardError, with the number: no pair of two texts; and where none has any text.
+    """
+
+    def found() -> Iterator[_Found]:
+        for number, pair in enumerate(pairs, start=1):
+            if (
+                isinstance(pair, str)
+                or not isinstance(pair, Sequence)
+                or len(pair) != 2
+                or not all(isinstance(text, str) for text in pair)
+            ):
+                raise RegardError(f"{name}: number {number} is {shown(pair)}, no pair of texts (source, target)")
+            if any(map(has_surrogate, pair)):
+                yield number, HALF
+            else:
+                yield number, (pair[0], pair[1:])
+
+    if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Iterable):
+        raise RegardError(f"{name}: {shown(pairs)} should be pairs of texts (source, target)")
+    rows = list(found())
+    if not rows:
+        raise RegardError(f"{name}: there are none")
+    return _collect(rows, name, references=False)
+
+
 def read_texts(path: str | Path) -> tuple[list[str], ReadReport]:
     """Read texts to predict from, one a line. None is left out, so that line i of the output answers line i.
 
@@ -207,15 +238,15 @@ def _column(name: str, header: list[str], wanted: str | int | None, side: str, n
         if usual:
             return usual[0]
         if named:
-            raise RegardError(f"{name}: which column is the {side}? Give its name: {', '.join(header)}")
+            raise RegardError(f"{name}: which column is the {side}? Give its name{did_you_mean(side, header)}")
         return 0 if side == "source" else 1
-    if str(wanted).isdecimal():
+    if str(wanted).isdecimal() and len(str(wanted)) < _MOST_DIGITS:
         if int(wanted) == 0:
             raise RegardError(f"{name}: columns are numbered from 1, and the {side} column is given as 0")
         return int(wanted) - 1
     if str(wanted) in header:
         return header.index(str(wanted))
-    raise RegardError(f"{name}: its first line has no column {wanted!r}{did_you_mean(str(wanted), header)}")
+    raise RegardError(f"{name}: its first line has no column {shown(wanted)}{did_you_mean(str(wanted), header)}")
 
 
 def _jsonl(
@@ -245,8 +276,8 @@ def _jsonl(
         answers = record[target] if isinstance(record[target], list) else [record[target]]
         if not isinstance(record[source], str) or not all(isinstance(answer, str) for answer in answers):
             yield number, "a field that is not text"
-        elif any(_HALF_SURROGATE.search(text) for text in (record[source], *answers)):
-            yield number, "half a surrogate pair"
+        elif any(map(has_surrogate, (record[source], *answers))):
+            yield number, HALF
         else:
             yield number, (record[source], answers if references else answers[:1] or [""])
     for field in (source, target):
@@ -271,6 +302,9 @@ def _collect(found: Iterable[_Found], name: str, references: bool) -> tuple[list
         source, targets = _clean(row[0]), [text for text in map(_clean, row[1]) if text]
         if not source or not targets:
             report.leave_out(EMPTY_TARGET if source else EMPTY_SOURCE, number)
+            continue
+        if any("\0" in text for text in (source, *targets)):
+            report.leave_out(NUL, number)
             continue
         if any(_BREAKS.search(text.strip()) for text in (row[0], *row[1])):
             report.note(SPACED, number)

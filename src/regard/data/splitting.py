@@ -43,9 +43,10 @@ def hold_out(pairs: Sequence[Pair], *, seed: int, size: int | None = None) -> Sp
     for index, pair in enumerate(pairs):
         groups.setdefault(source_key(pair.source), []).append(index)
     if len(groups) < 2:
+        file = f"{pairs[0].file}: " if pairs and pairs[0].file else ""
         raise RegardError(
-            f"{len(groups)} different source{'' if len(groups) == 1 else 's'}: none can be held out for development; "
-            "give more pairs, or a development file (--dev)"
+            f"{file}{len(groups)} different source{'' if len(groups) == 1 else 's'}: none can be held out for "
+            "development; give more pairs, or a development file (--dev)"
         )
     size = dev_size(len(pairs)) if size is None else size
     order = sorted(groups, key=lambda key: hashlib.sha256(f"{seed}\t{key}".encode("utf-8", "replace")).digest())

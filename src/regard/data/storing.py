@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regard.data.lines import write_bytes
-from regard.errors import RegardError
+from regard.data.text import has_surrogate
+from regard.errors import RegardError, one_line, shown
+from regard.files import write_bytes
 
 VERSION = 1
+_LONGEST_NAME, _LONGEST_PATH = 100, 250
 LARGEST = 256 * 2**20
 """Bytes that a tokeniser's file may have; the largest vocabularies in use need a tenth of it."""
 
@@ -34,28 +37,42 @@ def load_facts(folder: str | Path, name: str) -> tuple[Mapping[str, Any], Path]:
     except (ValueError, RecursionError) as error:
         if isinstance(error, RegardError):
             raise
-        raise RegardError(f"{path}: not a tokeniser of Regard (broken JSON: {error})") from None
+        raise RegardError(f"{path}: not a tokeniser of Regard (broken JSON: {one_line(error)})") from None
     if not isinstance(facts, dict) or not isinstance(facts.get("version"), int):
         raise RegardError(f"{path}: not a tokeniser of Regard; take the file from the model's original folder")
     if facts["version"] > VERSION:
-        raise RegardError(f"{path}: written by a newer Regard (format {facts['version']}); update Regard to read it")
-    for key in ("kind", "casing"):
-        if not isinstance(facts.get(key), str):
-            raise RegardError(f"{path}: its {key!r} is missing; take the file from the model's original folder")
+        version = shown(facts["version"])
+        raise RegardError(f"{path}: written by a newer Regard (format {version}); update Regard to read it")
+    for key, known in (("kind", None), ("casing", ("keep", "fold"))):
+        value = facts.get(key)
+        if not isinstance(value, str) or len(value) > _LONGEST_NAME or (known and value not in known):
+            raise RegardError(f"{path}: its {key!r} is {shown(value)}; take the file from the model's original folder")
     return facts, path
 
 
-def read_bounded(path: Path) -> bytes:
-    """The file's bytes. Raises RegardError: missing, too large, can't be read."""
+def check_regular(path: Path) -> None:
+    """Raises RegardError where there is no file, or what never ends: a pipe or a device under a file's name."""
+    name = str(path) if len(str(path)) < _LONGEST_PATH else shown(str(path))
     try:
-        with open(path, "rb") as stream:
-            content = stream.read(LARGEST + 1)
+        mode = path.stat().st_mode
     except FileNotFoundError:
         raise RegardError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise RegardError(f"{name}: can't be read ({getattr(error, 'strerror', None) or error})") from None
+    if not stat.S_ISREG(mode):
+        raise RegardError(f"{path}: {'this is a folder; name a file' if stat.S_ISDIR(mode) else 'this is no file'}")
+
+
+def read_bounded(path: Path, most: int = LARGEST, what: str = "a tokeniser") -> bytes:
+    """The file's bytes. Raises RegardError: missing, no file, larger than `most`, can't be read."""
+    check_regular(path)
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read(most + 1)
     except OSError as error:
         raise RegardError(f"{path}: can't be read ({error.strerror or error})") from None
-    if len(content) > LARGEST:
-        raise RegardError(f"{path}: larger than {LARGEST // 2**20} MiB, too large for a tokeniser")
+    if len(content) > most:
+        raise RegardError(f"{path}: larger than {most // 2**20} MiB, too large for {what}")
     return content
 
 
@@ -64,4 +81,6 @@ def strings_of(facts: Mapping[str, Any], key: str, path: Path) -> tuple[str, ...
     strings = facts.get(key)
     if not isinstance(strings, list) or not all(isinstance(string, str) for string in strings):
         raise RegardError(f"{path}: its {key!r} is not a list of strings; take the file from the original folder")
+    if has_surrogate("".join(strings)):
+        raise RegardError(f"{path}: its {key!r} holds half a surrogate pair; take the file from the original folder")
     return tuple(strings)

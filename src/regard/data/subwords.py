@@ -21,6 +21,7 @@ from regard.data.encoding import Encoding
 from regard.data.special import SPECIALS, UNKNOWN_TEXT, Special
 from regard.data.storing import save_facts
 from regard.data.text import UNSPACED, Casing, Span, is_unspaced, normalise, trim
+from regard.data.vetting import library_errors, vetted
 from regard.errors import RegardError
 
 Algorithm = Literal["bpe", "unigram"]
@@ -56,13 +57,11 @@ class SubwordTokeniser(Special):
         """
         prepared: Iterator[str] = (_with_space(normalise(text, casing)) for text in texts)
         library = Tokenizer(models.BPE() if algorithm == "bpe" else models.Unigram())
-        library.pre_tokenizer = pre_tokenizers.Split(Regex(_CHUNK), "isolated")
+        library.pre_tokenizer = _chunks()
         make_trainer = trainers.BpeTrainer if algorithm == "bpe" else trainers.UnigramTrainer
         trainer = make_trainer(vocab_size=max(1, size - len(SPECIALS)), show_progress=False)
-        try:
+        with library_errors(f"{algorithm}:{size} can't be trained on these texts; try character"):
             library.train_from_iterator(prepared, trainer)
-        except Exception as error:
-            raise RegardError(f"{algorithm}:{size} can't be trained on these texts ({error}); try character") from None
         found = json.loads(library.to_str())["model"]
         if not found["vocab"]:
             raise RegardError(f"{algorithm}:{size} can't be trained: the texts are empty")
@@ -70,12 +69,9 @@ class SubwordTokeniser(Special):
         if algorithm == "bpe":
             by_id = sorted(found["vocab"], key=found["vocab"].__getitem__)
             ids = {piece: number for number, piece in enumerate((*SPECIALS, *by_id))}
-            merges = [(left, right) for left, right in found["merges"]]
-            library.model = models.BPE(vocab=ids, merges=merges, unk_token=SPECIALS[1])
+            library = _bpe(ids, found["merges"])
         else:
-            library.model = models.Unigram(
-                vocab=[(piece, 0.0) for piece in SPECIALS] + _settled(found["vocab"]), unk_id=1
-            )
+            library = _unigram([(piece, 0.0) for piece in SPECIALS] + _settled(found["vocab"]))
         return cls(library, f"{algorithm}:{size}", casing)
 
     @cached_property
@@ -114,8 +110,24 @@ class SubwordTokeniser(Special):
 
 
 def load_subwords(facts: Mapping[str, Any], path: Path) -> SubwordTokeniser:
-    """Subwords from what `save` wrote. Raises RegardError where it is not that."""
-    library = library_from(json.dumps(facts.get("library")), path)
+    """Subwords from what `save` wrote: of the library's tokeniser only the model is read, all else is as in training.
+
+    Raises RegardError where it is not that.
+    """
+    damaged = f"{path}: its library is damaged; take the file from the model's original folder"
+    try:
+        stored = facts["library"]
+        model = stored["model"]
+        if stored["pre_tokenizer"]["pattern"] != {"Regex": _CHUNK} or stored["normalizer"] is not None:
+            raise RegardError(f"{path}: it cuts texts otherwise than this Regard does; update Regard to read it")
+        with library_errors(damaged):
+            if facts["kind"].startswith("bpe"):
+                library = _bpe(model["vocab"], model["merges"])
+            else:
+                library = _unigram([(piece, score) for piece, score in model["vocab"]])
+    except (KeyError, TypeError):
+        raise RegardError(damaged) from None
+    check_unknown(library, path)
     ids = library.get_vocab(with_added_tokens=False)
     specials = tuple(ids.get(piece) for piece in SPECIALS)
     if specials != tuple(range(len(SPECIALS))) or sorted(ids.values()) != list(range(len(ids))):
@@ -125,15 +137,35 @@ def load_subwords(facts: Mapping[str, Any], path: Path) -> SubwordTokeniser:
 
 def library_from(text: str, path: Path) -> Tokenizer:
     """The library's tokeniser from its JSON. Raises RegardError where it is none, or fails at unknown characters."""
-    try:
-        library = Tokenizer.from_str(text)
-    except Exception as error:  # the library raises nothing narrower
-        raise RegardError(f"{path}: not a tokenizer.json ({error})") from None
-    try:
-        library.encode(_NOBODYS, add_special_tokens=False)
-    except Exception as error:
-        raise RegardError(f"{path}: it can't encode unknown characters ({error}); give it an unknown piece") from None
+    with library_errors(f"{path}: not a tokenizer.json"):
+        library = Tokenizer.from_str(vetted(text, path))
+    check_unknown(library, path)
     return library
+
+
+def check_unknown(library: Tokenizer, path: Path) -> None:
+    """Raises RegardError where the library's tokeniser fails at unknown characters."""
+    with library_errors(f"{path}: it can't encode unknown characters; give it an unknown piece"):
+        library.encode(_NOBODYS, add_special_tokens=False)
+
+
+def _bpe(ids: Mapping[str, int], merges: Iterable[Sequence[str]]) -> Tokenizer:
+    pairs = [(left, right) for left, right in merges]
+    return _library(models.BPE(vocab=dict(ids), merges=pairs, unk_token=SPECIALS[1]))
+
+
+def _unigram(scored: Sequence[tuple[str, float]]) -> Tokenizer:
+    return _library(models.Unigram(vocab=list(scored), unk_id=1))
+
+
+def _library(model: models.Model) -> Tokenizer:
+    library = Tokenizer(model)
+    library.pre_tokenizer = _chunks()
+    return library
+
+
+def _chunks() -> Any:
+    return pre_tokenizers.Split(Regex(_CHUNK), "isolated")
 
 
 def _settled(scored: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:

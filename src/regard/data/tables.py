@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import regex  # type: ignore[import-untyped]
-
 from regard.data.encoding import Encoding
 from regard.data.special import SPECIALS, UNKNOWN_TEXT, Special
 from regard.data.storing import save_facts, strings_of
 from regard.data.text import Casing, Span, graphemes, normalise
 from regard.errors import RegardError
 
-_SYMBOL = regex.compile(r"\S+")
+# The module `re` means by white space what `str.split` means; `regex` leaves out the separators U+001C to U+001F.
+_SYMBOL = re.compile(r"\S+")
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,11 @@ def normalise(text: str, casing: Casing = "keep") -> str:
     return unicodedata.normalize("NFC", text.lower()) if casing == "fold" else text
 
 
+def has_surrogate(text: str) -> bool:
+    """Whether a half of a surrogate pair stands in it, which no UTF-8 can hold."""
+    return _SURROGATE.search(text) is not None
+
+
 def graphemes(text: str) -> list[str]:
     """The grapheme clusters of `text`; joined they are `text`."""
     if text.isascii() and "\r" not in text:

@@ -5,8 +5,9 @@ Needs numpy alone.
 
 from __future__ import annotations
 
+from regard.files import written_beside
 from regard.maps.attention_map import AttentionMap, Convention
-from regard.maps.files import load_maps, save_maps, written_beside
+from regard.maps.files import load_maps, save_maps
 from regard.maps.links import (
     SYMMETRISATIONS,
     Link,

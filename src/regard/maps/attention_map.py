@@ -283,6 +283,13 @@ class AttentionMap:
         open_axes = " x ".join(f"{n} {axis}s" for axis, n in zip(self.axes, self.weights.shape, strict=False))
         return "; ".join(part for part in (f"{self.place} attention, {self.convention}", open_axes, self.note) if part)
 
+    def _repr_html_(self) -> str:
+        """The map in a notebook: the page of `regard.view.page`, in a frame that reaches nothing outside itself."""
+        # Maps know nothing of views; a notebook asks the map itself for its picture.
+        from regard.view.page import frame
+
+        return frame(self)
+
 
 def _joined(note: str, more: str) -> str:
     return f"{note}; {more}" if note and more else note or more

@@ -7,10 +7,8 @@ never pickled, so that reading a stranger's file runs nothing.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from regard.errors import RegardError
+from regard.files import written_beside
 from regard.maps.attention_map import AttentionMap, Weights
 from regard.maps.tokens import Tokens
 
@@ -52,20 +51,6 @@ def load_maps(path: str | Path) -> list[AttentionMap]:
         return list(read(path))
     except OSError as error:
         raise RegardError(f"{path}: can't be read: {error.strerror or error}") from error
-
-
-@contextmanager
-def written_beside(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to that takes the place of `path` when all went well, and disappears when not."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            yield file
-        beside.replace(path)
-    except OSError as error:
-        raise RegardError(f"{path}: can't be written: {error.strerror or error}") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _ending(path: Path) -> str:

@@ -1,9 +1,9 @@
 """Encoders, decoders, readouts, the whole model, and the search for its best predictions."""
 
-from regard.model.contracts import PLACES, Decoder, DecoderMemory, DecoderOutput, Encoded, Observed, Pairs
+from regard.model.contracts import PLACES, Decoder, DecoderMemory, DecoderOutput, Encoded, Observed, Pairs, State
 from regard.model.encoder_decoder import EncoderDecoder, Forced, Loss, Step
 from regard.model.encoders import RecurrentEncoder, TransformerEncoder
-from regard.model.readout import Readout, SoftmaxReadout
+from regard.model.readout import Readout, Said, SoftmaxReadout
 from regard.model.recurrent import RecurrentDecoder
 from regard.model.search import Hypothesis, coverage_penalty, length_penalty, search
 from regard.model.transformer import TransformerDecoder
@@ -23,7 +23,9 @@ __all__ = [
     "Readout",
     "RecurrentDecoder",
     "RecurrentEncoder",
+    "Said",
     "SoftmaxReadout",
+    "State",
     "Step",
     "TransformerDecoder",
     "TransformerEncoder",

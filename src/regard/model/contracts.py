@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -49,6 +50,7 @@ class Encoded:
     mask: Tensor  # (B, S) boolean: True where there is a token
     final: Tensor  # (B, width): the last state of a recurrent encoder, the last position of a Transformer
     observed: Observed
+    tokens: Tensor | None = None  # (B, S) int64: what stands at each place, for readouts that copy it
 
     def rows(self, index: Tensor) -> Encoded:
         """Those of the sources with these numbers (n,)."""
@@ -58,10 +60,19 @@ class Encoded:
 
 @tree
 class DecoderMemory:
-    """What a decoder computes once for a batch of sources, for all steps and beams."""
+    """What a decoder and the readout after it compute once for a batch of sources, for all steps and beams."""
 
     cross: tuple[Memory, ...]  # one for each cross-attention
     fixed: Tensor | None  # (B, 1, width): the code C of a model without attention
+    readout: Any = None  # a tree of tensors (B, ...), or None where the readout needs nothing of the source
+
+
+@tree
+class State:
+    """What a model carries from step to step, for each hypothesis."""
+
+    decoder: Any  # a tree of tensors (B, beams, ...)
+    readout: Any = None  # the same of a readout that remembers; None before the first step and where it does not
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,24 @@ class Decoder(Protocol):
     def __call__(self, target_in: Tensor, encoded: Encoded, observe: Collection[str] = ()) -> DecoderOutput:
         """All steps for given targets (B, T)."""
         ...
+
+
+def if_padded(mask: Tensor) -> Tensor | None:
+    """A mask, or None where it rules out nothing, as in most batches of like lengths; a GPU is not asked."""
+    return None if mask.is_cpu and bool(mask.all()) else mask
+
+
+def reorder(state: Any, parents: Tensor) -> Any:
+    """`regard.attention.select`, by whole rows at a time: each tensor t (B, beams, ...) becomes t[b, parents[b, i]]."""
+    batch, beams = parents.shape
+
+    def pick(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        first = torch.arange(0, batch * leaf.shape[1], leaf.shape[1], device=leaf.device)[:, None]
+        return leaf.flatten(0, 1).index_select(0, (first + parents).flatten()).unflatten(0, (batch, beams))
+
+    return pytree.tree_map(pick, state)
 
 
 def take(value: Any, index: Tensor) -> Any:

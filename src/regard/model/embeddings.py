@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.errors import RegardError
+from regard.model.dropout import Dropout
 
 
 class TokenEmbedding(nn.Module):
@@ -17,6 +18,7 @@ class TokenEmbedding(nn.Module):
         position: `sinusoidal`, `learned`, or anything else for nothing added.
         longest: how many places `learned` knows.
         dropout: the probability of dropping a unit in training.
+        hidden: the probability of hiding a token in training: its place remains (Bowman et al. 2016, section 3.1).
         tokens: the table (vocabulary, width) of another embedding, to be shared.
     """
 
@@ -28,15 +30,16 @@ class TokenEmbedding(nn.Module):
         position: str = "none",
         longest: int = 1024,
         dropout: float = 0.0,
+        hidden: float = 0.0,
         tokens: nn.Embedding | None = None,
     ) -> None:
         super().__init__()
-        self.width, self.position = width, position
+        self.width, self.position, self.hidden = width, position, hidden
         if tokens is None:
             tokens = nn.Embedding(vocabulary, width)
             nn.init.normal_(tokens.weight, std=width**-0.5)
         self.tokens = tokens
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         if position == "learned":
             self.places = nn.Parameter(torch.randn(longest, width) * width**-0.5)
         elif position == "sinusoidal":
@@ -52,6 +55,8 @@ class TokenEmbedding(nn.Module):
 
     def _embed(self, tokens: Tensor, first: int, count: int) -> Tensor:
         found: Tensor = self.tokens(tokens) * self.width**0.5
+        if self.training and self.hidden:
+            found = found.masked_fill(torch.rand(tokens.shape, device=found.device)[..., None] < self.hidden, 0.0)
         if self.position in ("sinusoidal", "learned"):
             found = found + self._places(first, count)
         return self.dropout(found)  # type: ignore[no-any-return]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from regard.errors import RegardError
-from regard.model.contracts import Decoder, DecoderMemory, Encoded, Observed, Pairs, check_places
+from regard.model.contracts import Decoder, DecoderMemory, Encoded, Observed, Pairs, State, check_places
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import RecurrentEncoder, TransformerEncoder
-from regard.model.readout import Auxiliary, SoftmaxReadout
+from regard.model.readout import Auxiliary, Readout, SoftmaxReadout
 from regard.model.recurrent import RecurrentDecoder
 from regard.model.transformer import TransformerDecoder
 from regard.settings import ModelSettings
@@ -40,7 +40,7 @@ class Step(NamedTuple):
     """One step of a search."""
 
     log_probs: Tensor  # (B, beams, vocabulary), the caller's own
-    state: Any  # a tree of tensors (B, beams, ...)
+    state: State
     observed: Observed  # weights (B, H, beams, S)
 
 
@@ -82,9 +82,9 @@ class EncoderDecoder(nn.Module):
             )
         )
         kind = RecurrentDecoder if settings.decoder.kind == "recurrent" else TransformerDecoder
-        self.decoder: Decoder = kind(target, settings, settings.encoder.width)
+        self.decoder: Decoder = kind(target, settings, settings.memory_width)
         tied = None if settings.share_embeddings == "none" else target.tokens
-        self.readout = SoftmaxReadout(settings.decoder.width, target_vocabulary, tied)
+        self.readout: Readout = SoftmaxReadout(settings.decoder.width, target_vocabulary, tied)
 
     @property
     def parameter_count(self) -> int:
@@ -115,8 +115,10 @@ class EncoderDecoder(nn.Module):
         if not len(batch.target_in):
             nothing = torch.stack([parameter.sum() for parameter in self.parameters()]).sum() * 0.0
             return Loss(nothing, tokens, {})
-        output = self.decoder(batch.target_in, self.encode(batch.source, batch.source_lengths))
-        nll, auxiliary = self.readout.nll(output, batch.target_out, _target_mask(batch), smoothing)
+        encoded = self.encode(batch.source, batch.source_lengths)
+        output = self.decoder(batch.target_in, encoded, self.readout.needs)
+        memory = self.readout.prepare(encoded)
+        nll, auxiliary = self.readout.nll(output, batch.target_out, _target_mask(batch), memory, smoothing)
         return Loss(nll, tokens, auxiliary)
 
     def forced(self, batch: Pairs, observe: Collection[str] = ()) -> Forced:
@@ -126,10 +128,11 @@ class EncoderDecoder(nn.Module):
         `target_out[t]` was predicted. Raises `RegardError` for other places.
         """
         encoded = self.encode(batch.source, batch.source_lengths, observe)
-        output = self.decoder(batch.target_in, encoded, observe)
+        output = self.decoder(batch.target_in, encoded, self.readout.needs.union(observe))
         mask = _target_mask(batch)
-        log_probs = self.readout.target_log_probs(output, batch.target_out, mask)
-        return Forced(log_probs, mask, {**encoded.observed, **output.observed})
+        memory = self.readout.prepare(encoded)
+        log_probs, seen = self.readout.target_log_probs(output, batch.target_out, mask, memory)
+        return Forced(log_probs, mask, _those({**encoded.observed, **output.observed, **seen}, observe))
 
     def encode(self, source: Tensor, lengths: Tensor, observe: Collection[str] = ()) -> Encoded:
         """Tokens (B, S), of which the first `lengths` (B,) count, as a memory; observes `encoder.self`."""
@@ -141,16 +144,18 @@ class EncoderDecoder(nn.Module):
 
     def prepare(self, encoded: Encoded) -> DecoderMemory:
         """What is computed once for these sources."""
-        return self.decoder.prepare(encoded)
+        return replace(self.decoder.prepare(encoded), readout=self.readout.prepare(encoded))
 
-    def start(self, encoded: Encoded, beams: int) -> Any:
+    def start(self, encoded: Encoded, beams: int) -> State:
         """The state before the first step of `beams` hypotheses for each source."""
-        return self.decoder.start(encoded, beams)
+        return State(self.decoder.start(encoded, beams))
 
-    def step(self, tokens: Tensor, memory: DecoderMemory, state: Any, observe: Collection[str] = ()) -> Step:
+    def step(self, tokens: Tensor, memory: DecoderMemory, state: State, observe: Collection[str] = ()) -> Step:
         """One step of each hypothesis, after its last token (B, beams); bos at first."""
-        output = self.decoder.step(tokens, memory, state, observe)
-        return Step(self.readout.log_probs(output), output.state, output.observed)
+        output = self.decoder.step(tokens, memory, state.decoder, self.readout.needs.union(observe))
+        said = self.readout.step(output, tokens, memory.readout, state.readout)
+        observed = _those({**output.observed, **said.observed}, observe)
+        return Step(said.log_probs, State(output.state, said.state), observed)
 
 
 def _embedding(settings: ModelSettings, side: Any, vocabulary: int, tokens: nn.Embedding | None) -> TokenEmbedding:
@@ -162,6 +167,7 @@ def _embedding(settings: ModelSettings, side: Any, vocabulary: int, tokens: nn.E
         position=side.position if transformer else "none",
         longest=settings.longest,
         dropout=settings.dropout,
+        hidden=getattr(side, "word_dropout", 0.0),
         tokens=tokens,
     )
 
@@ -175,6 +181,11 @@ def _check_sharing(
             f"of width {source.width} and the target {target_size} of width {target.width}; "
             "set data.joint and equal widths, or share target or none"
         )
+
+
+def _those(observed: Observed, places: Collection[str]) -> Observed:
+    """What was asked for; a readout's needs may be more."""
+    return {key: weights for key, weights in observed.items() if key[0] in places}
 
 
 def _target_mask(batch: Pairs) -> Tensor:

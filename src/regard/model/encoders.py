@@ -10,7 +10,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from regard.attention import Weights
 from regard.errors import RegardError
-from regard.model.contracts import Encoded, Observed
+from regard.model.contracts import Encoded, Observed, if_padded
+from regard.model.dropout import Dropout
 from regard.model.embeddings import TokenEmbedding
 from regard.model.layers import FeedForward, Residual, last_norm
 from regard.model.places import self_attention
@@ -20,14 +21,15 @@ from regard.settings import AttentionSettings, EncoderSettings
 class RecurrentEncoder(nn.Module):
     """A GRU or LSTM over the tokens, in one direction or two (Schuster & Paliwal 1997), in several layers.
 
-    The memory is the last layer's states, (B, S, width), both directions side by side and 0 at padding.
+    The memory is the last layer's states, (B, S, width), both directions side by side and 0 at padding; beside them the
+    embeddings where `memory` is both.
     """
 
     def __init__(self, embedding: TokenEmbedding, settings: EncoderSettings, dropout: float) -> None:
         super().__init__()
         if settings.width % settings.directions:
             raise RegardError(f"model.encoder.width: {settings.width} is odd; two directions need an even one")
-        self.embedding, self.directions = embedding, settings.directions
+        self.embedding, self.directions, self.both = embedding, settings.directions, settings.memory == "both"
         kind = nn.LSTM if settings.cell == "lstm" else nn.GRU
         self.layers = kind(
             embedding.width,
@@ -38,19 +40,21 @@ class RecurrentEncoder(nn.Module):
             dropout=dropout if settings.layers > 1 else 0.0,
         )
         remember_at_first(self.layers)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor, lengths: Tensor, observe: Collection[str] = ()) -> Encoded:
         """Tokens (B, S), of which the first `lengths` (B,) count."""
         # An empty source is read as one token of padding, which nothing may attend to.
-        packed = pack_padded_sequence(
-            self.embedding(tokens), lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False
-        )
+        embedded, mask = self.embedding(tokens), _mask(tokens, lengths)
+        packed = pack_padded_sequence(embedded, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
         states, last = self.layers(packed)
         source, _ = pad_packed_sequence(states, batch_first=True, total_length=tokens.shape[1])
         hidden = last[0] if isinstance(last, tuple) else last
         final = torch.cat(tuple(hidden[-self.directions :]), -1)
-        return Encoded(self.dropout(source), _mask(tokens, lengths), self.dropout(final), {})
+        source = self.dropout(source)
+        if self.both:
+            source = _beside(source, embedded, mask)
+        return Encoded(source, mask, self.dropout(final), {}, tokens)
 
 
 class EncoderLayer(nn.Module):
@@ -62,14 +66,17 @@ class EncoderLayer(nn.Module):
         self.around_itself = Residual(settings.width, settings.norm, dropout)
         self.feedforward = FeedForward(settings.width, settings.feedforward, settings.norm, dropout)
 
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Weights]:
-        """The next states (B, S, width) and the weights of this layer; mask (B, S)."""
-        found, weights = self.itself(self.around_itself.enter(x), mask=mask[:, None, None, :])
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Weights]:
+        """The next states (B, S, width) and the weights of this layer; mask (B, S), or None for no padding."""
+        found, weights = self.itself(self.around_itself.enter(x), mask=None if mask is None else mask[:, None, None, :])
         return self.feedforward(self.around_itself.leave(x, found)), weights
 
 
 class TransformerEncoder(nn.Module):
-    """Layers of self-attention and feed-forward networks (Vaswani et al. 2017)."""
+    """Layers of self-attention and feed-forward networks (Vaswani et al. 2017).
+
+    The memory is the last layer's output; beside it the embeddings, with their places, where `memory` is both.
+    """
 
     def __init__(
         self,
@@ -80,21 +87,22 @@ class TransformerEncoder(nn.Module):
         longest: int,
     ) -> None:
         super().__init__()
-        self.embedding = embedding
+        self.embedding, self.both = embedding, settings.memory == "both"
         self.layers = nn.ModuleList(EncoderLayer(settings, attention, dropout, longest) for _ in range(settings.layers))
         self.norm = last_norm(settings.width, settings.norm)
 
     def forward(self, tokens: Tensor, lengths: Tensor, observe: Collection[str] = ()) -> Encoded:
         """Tokens (B, S), of which the first `lengths` (B,) count; observes `encoder.self`."""
         mask = _mask(tokens, lengths)
-        x, observed = self.embedding(tokens), Observed()
+        embedded, observed = self.embedding(tokens), Observed()
+        x, allowed = embedded, if_padded(mask)
         for number, layer in enumerate(self.layers):
-            x, weights = layer(x, mask)
+            x, weights = layer(x, allowed)
             if "encoder.self" in observe:
                 observed["encoder.self", number] = weights.dense()
         x = self.norm(x)
         final = x[torch.arange(len(x), device=x.device), (lengths - 1).clamp(min=0)]
-        return Encoded(x, mask, final, observed)
+        return Encoded(_beside(x, embedded, mask) if self.both else x, mask, final, observed, tokens)
 
 
 def remember_at_first(layers: nn.RNNBase) -> None:
@@ -110,6 +118,15 @@ def mean(encoded: Encoded) -> Tensor:
     """The mean of each memory, (B, width); 0 for an empty source."""
     count = encoded.mask.sum(1, keepdim=True).clamp(min=1)
     return encoded.source.masked_fill(~encoded.mask[..., None], 0.0).sum(1) / count
+
+
+def _beside(states: Tensor, embedded: Tensor, mask: Tensor) -> Tensor:
+    """States and embeddings side by side: what a place knows of the text, and which token it is.
+
+    Its embedding is what tells a word from its neighbours, whose states know it too: with it in the context, weights
+    become better word alignments, and rare words are translated better (Nguyen & Chiang 2018, section 4).
+    """
+    return torch.cat([states, embedded.masked_fill(~mask[..., None], 0.0)], -1)
 
 
 def _mask(tokens: Tensor, lengths: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from regard.model.dropout import Dropout
+
 
 class Residual(nn.Module):
     """The way around a part f of a layer.
@@ -17,7 +19,7 @@ class Residual(nn.Module):
         super().__init__()
         self.norm = nn.Identity() if norm == "none" else nn.LayerNorm(width)
         self.last = norm == "post"
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def enter(self, x: Tensor) -> Tensor:
         """What the part is given."""
@@ -35,7 +37,7 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, inner: int, norm: str, dropout: float) -> None:
         super().__init__()
         self.around = Residual(width, norm, dropout)
-        self.inner = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), nn.Dropout(dropout), nn.Linear(inner, width))
+        self.inner = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), Dropout(dropout), nn.Linear(inner, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.around.leave(x, self.inner(self.around.enter(x)))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from regard.attention import Attention
 from regard.attention.names import STATEFUL_SCORES
 from regard.errors import RegardError
+from regard.model.contracts import if_padded
 from regard.settings import AttentionSettings
 
 #: Positions that attention itself knows; the others are added to the embeddings.
@@ -64,7 +65,8 @@ def over_sequence(
     Scores that remember go step by step; all others take the whole sequence at once.
     """
     if attention.remember is None:
-        context, weights = attention(query, source, mask=mask[:, None, None, :])
+        allowed = if_padded(mask)
+        context, weights = attention(query, source, mask=None if allowed is None else allowed[:, None, None, :])
         return context, weights.dense() if observed else None
     memory, state = attention.prepare(source, mask), None
     contexts, rows = [], []

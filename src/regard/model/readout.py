@@ -1,37 +1,62 @@
 """Readouts: from what a decoder says to a distribution over the target's tokens.
 
-A readout is given the whole `DecoderOutput`, so that one which also looks at contexts or weights differs only here.
+A readout is given the whole `DecoderOutput`, what it has prepared from the source itself, and its own state of the step
+before: one that copies through the weights, or sums over the places that a token may come from, differs only here.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regard.model.contracts import DecoderOutput
+from regard.model.contracts import DecoderOutput, Encoded, Observed
+from regard.model.output import cross_entropy
 
 Auxiliary = dict[str, Tensor]
 """Further losses by name, sums over the batch, to be added to the main one."""
 
 
+class Said(NamedTuple):
+    """One step of a readout."""
+
+    log_probs: Tensor  # (B, beams, vocabulary) of every token, in a tensor of its own that the caller may change
+    state: Any  # a tree of tensors (B, beams, ...) for the next step, or None
+    observed: Observed  # weights (B, H, beams, S) that take the place of the decoder's; empty for most
+
+
 class Readout(Protocol):
-    """What an `EncoderDecoder` asks of its last part."""
+    """What an `EncoderDecoder` asks of its last part.
+
+    `memory` is what `prepare` made of the sources. Weights that a readout gives itself, (B, H, T, S), take the place of
+    the decoder's, and are given whether asked for or not.
+    """
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The places whose weights it must find in `DecoderOutput.observed`, with gradients."""
+        ...
+
+    def prepare(self, encoded: Encoded) -> Any:
+        """What is computed once for these sources, a tree of tensors (B, ...), or None."""
+        ...
 
     def nll(
-        self, output: DecoderOutput, target: Tensor, mask: Tensor, smoothing: float = 0.0
+        self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Any = None, smoothing: float = 0.0
     ) -> tuple[Tensor, Auxiliary]:
         """The sum of -log p(target) where mask (B, T) is True, smoothed in training; and further losses."""
         ...
 
-    def target_log_probs(self, output: DecoderOutput, target: Tensor, mask: Tensor) -> Tensor:
-        """log p(target) of each token, (B, T), 0 where mask is False."""
+    def target_log_probs(
+        self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Any = None
+    ) -> tuple[Tensor, Observed]:
+        """log p(target) of each token, (B, T), 0 where mask is False; and weights of its own."""
         ...
 
-    def log_probs(self, output: DecoderOutput) -> Tensor:
-        """log p of every token, (B, Q, vocabulary), in a tensor of its own that the caller may change."""
+    def step(self, output: DecoderOutput, tokens: Tensor, memory: Any = None, state: Any = None) -> Said:
+        """One step of each hypothesis, after its last token (B, beams); no state at first."""
         ...
 
 
@@ -41,6 +66,8 @@ class SoftmaxReadout(nn.Module):
     E is the output layer (vocabulary, width), or the table of an embedding that is shared with it (Press & Wolf 2017);
     W is there only where the shared table has another width than hidden.
     """
+
+    needs: frozenset[str] = frozenset()
 
     def __init__(self, width: int, vocabulary: int, shared: nn.Embedding | None = None) -> None:
         super().__init__()
@@ -53,22 +80,34 @@ class SoftmaxReadout(nn.Module):
         else:
             self.project.weight = shared.weight
 
+    def prepare(self, encoded: Encoded) -> None:
+        """Nothing of the source is needed."""
+
     def nll(
-        self, output: DecoderOutput, target: Tensor, mask: Tensor, smoothing: float = 0.0
+        self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: None = None, smoothing: float = 0.0
     ) -> tuple[Tensor, Auxiliary]:
         """The sum of -log p(target) where mask (B, T) is True.
 
         smoothing: the share of probability that is spread evenly over the vocabulary (Szegedy et al. 2016, section 7).
         """
-        logits = self._logits(output.hidden[mask])  # padding goes first: this product is the dearest of all
-        return F.cross_entropy(logits, target[mask], reduction="sum", label_smoothing=smoothing), {}
+        places = mask.flatten().nonzero().squeeze(1)  # padding goes first: this product is the dearest of all
+        hidden, right = output.hidden.flatten(0, 1).index_select(0, places), target.flatten()[places]
+        if hidden.is_cpu and not torch.is_autocast_enabled("cpu"):
+            return cross_entropy(self.narrow(hidden), self.project.weight, self.project.bias, right, smoothing), {}
+        return F.cross_entropy(self._logits(hidden), right, reduction="sum", label_smoothing=smoothing), {}
 
-    def target_log_probs(self, output: DecoderOutput, target: Tensor, mask: Tensor) -> Tensor:
+    def target_log_probs(
+        self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: None = None
+    ) -> tuple[Tensor, Observed]:
         """log p(target) of each token, (B, T), 0 where mask is False."""
         logits = self._logits(output.hidden[mask])
         found = logits.new_zeros(mask.shape)
         found[mask] = -F.cross_entropy(logits, target[mask], reduction="none")
-        return found
+        return found, {}
+
+    def step(self, output: DecoderOutput, tokens: Tensor, memory: None = None, state: None = None) -> Said:
+        """One step of each hypothesis; the last tokens are known to the decoder already."""
+        return Said(self.log_probs(output), None, {})
 
     def log_probs(self, output: DecoderOutput) -> Tensor:
         """log p of every token, (B, Q, vocabulary)."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor, nn
 
 from regard.attention.trees import tree
-from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed
+from regard.model.cells import Cell
+from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, if_padded
+from regard.model.deferred import deferred
+from regard.model.dropout import Dropout
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import mean, remember_at_first
 from regard.model.places import context_width, over_sequence, recurrent_cross
@@ -42,7 +45,7 @@ class RecurrentDecoder(nn.Module):
         self.embedding, self.width = embedding, decoder.width
         self.before, self.feeding = decoder.attends == "before", decoder.attends == "after" and decoder.input_feeding
         self.attention, self.fixed = None, settings.fixed
-        context = source_width
+        context = settings.code_width
         if settings.context == "attention":
             self.attention = recurrent_cross(settings.cross, self.width, source_width, settings.longest)
             context = context_width(self.attention, self.width, source_width)
@@ -54,14 +57,14 @@ class RecurrentDecoder(nn.Module):
         for layer in self.layers:
             remember_at_first(layer)  # type: ignore[arg-type]
         self.states = 2 if decoder.cell == "lstm" else 1
-        self.first = nn.Linear(source_width, self.states * decoder.layers * self.width)
+        self.first = nn.Linear(settings.encoder.width, self.states * decoder.layers * self.width)
         self.combine = nn.Linear(self.width + context, self.width)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
 
     def prepare(self, encoded: Encoded) -> DecoderMemory:
         """The prepared keys of the attention, or the code C."""
         if self.attention is not None:
-            return DecoderMemory((self.attention.prepare(encoded.source, encoded.mask),), None)
+            return DecoderMemory((self.attention.prepare(encoded.source, if_padded(encoded.mask)),), None)
         return DecoderMemory((), (encoded.final if self.fixed == "last" else mean(encoded))[:, None])
 
     def start(self, encoded: Encoded, beams: int) -> RecurrentState:
@@ -74,7 +77,7 @@ class RecurrentDecoder(nn.Module):
         self, tokens: Tensor, memory: DecoderMemory, state: RecurrentState, observe: Collection[str] = ()
     ) -> DecoderOutput:
         """One step of each hypothesis, after its last token (B, beams); observes `cross`."""
-        return self._step(self.embedding(tokens), memory, state, "cross" in observe)
+        return self._step(self.embedding(tokens), memory, state, "cross" in observe, self._update, self.combine)
 
     def forward(self, target_in: Tensor, encoded: Encoded, observe: Collection[str] = ()) -> DecoderOutput:
         """All steps for given targets (B, T); observes `cross`. Runs over the sequence at once where it can."""
@@ -83,29 +86,33 @@ class RecurrentDecoder(nn.Module):
             return self._by_steps(embedded, encoded, observed)
         return self._at_once(embedded, encoded, observed)
 
-    def _step(self, embedded: Tensor, memory: DecoderMemory, state: RecurrentState, observed: bool) -> DecoderOutput:
+    def _step(
+        self,
+        embedded: Tensor,
+        memory: DecoderMemory,
+        state: RecurrentState,
+        observed: bool,
+        update: _Update,
+        combine: Callable[[Tensor], Tensor],
+    ) -> DecoderOutput:
         attended, context, weights = state.attended, memory.fixed, None
         if context is not None:
             context = context.expand(-1, embedded.shape[1], -1)
-        given = embedded
-        if self.before:
-            if self.attention is not None:
-                context, weights, attended = self.attention.step(state.hidden[-1], memory.cross[0], attended)
-            given = torch.cat([embedded, context], -1)  # type: ignore[list-item]
-        elif self.feeding:
-            given = torch.cat([embedded, state.output], -1)
-        hidden, cell = self._update(given, state)
+        if self.before and self.attention is not None:
+            context, weights, attended = self.attention.step(state.hidden[-1], memory.cross[0], attended)
+        fed = context if self.before else state.output if self.feeding else None
+        hidden, cell = update(embedded, fed, state)
         if not self.before and self.attention is not None:
             context, weights, attended = self.attention.step(hidden[-1], memory.cross[0], attended)
         assert context is not None
-        output = self._say(hidden[-1], context)
+        output = self._say(hidden[-1], context, combine)
         shown: Observed = {("cross", 0): weights} if observed and weights is not None else {}
         return DecoderOutput(output, context, shown, RecurrentState(hidden, cell, output, attended))
 
-    def _update(self, given: Tensor, state: RecurrentState) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def _update(self, embedded: Tensor, fed: Tensor | None, state: RecurrentState) -> _States:
         """The next hidden states and cells of all layers. The cells' functions are faster than a sequence of one."""
-        lead = given.shape[:2]
-        x = given.flatten(0, 1)
+        lead = embedded.shape[:2]
+        x = (embedded if fed is None else torch.cat([embedded, fed], -1)).flatten(0, 1)
         hidden, cell = [], []
         for number, layer in enumerate(self.layers):
             weights = layer.all_weights[0]  # type: ignore[index,union-attr]
@@ -121,10 +128,26 @@ class RecurrentDecoder(nn.Module):
         return tuple(hidden), tuple(cell)
 
     def _by_steps(self, embedded: Tensor, encoded: Encoded, observed: bool) -> DecoderOutput:
+        """The same steps; what can be known of all of them, and all gradients of weights, in one product each."""
         memory, state = self.prepare(encoded), self.start(encoded, 1)
+        cells = [Cell(layer, 0 if number else embedded.shape[-1]) for number, layer in enumerate(self.layers)]  # type: ignore[arg-type]
+        combine = deferred(self.combine.weight, self.combine.bias)
+
+        def update(ahead: Tensor, fed: Tensor | None, state: RecurrentState) -> _States:
+            known: Tensor | None = ahead[:, 0]
+            x = None if fed is None else fed[:, 0]
+            hidden, kept = [], []
+            for number, cell in enumerate(cells):
+                before = state.cell[number][:, 0] if state.cell else None
+                x, after = cell.update(known, self.dropout(x) if number else x, state.hidden[number][:, 0], before)
+                known = None
+                hidden.append(x[:, None])
+                kept += [] if after is None else [after[:, None]]
+            return tuple(hidden), tuple(kept)
+
         steps = []
-        for one in embedded.split(1, 1):
-            found = self._step(one, memory, state, observed)
+        for ahead in cells[0].ahead(embedded.transpose(0, 1)).unbind(0):
+            found = self._step(ahead[:, None], memory, state, observed, update, lambda x: combine(x[:, 0])[:, None])
             state = found.state
             steps.append(found)
         shown = {place: torch.cat([found.observed[place] for found in steps], 2) for place in steps[0].observed}
@@ -154,7 +177,11 @@ class RecurrentDecoder(nn.Module):
             if weights is not None:
                 shown["cross", 0] = weights
         assert context is not None
-        return DecoderOutput(self._say(x, context), context, shown)
+        return DecoderOutput(self._say(x, context, self.combine), context, shown)
 
-    def _say(self, hidden: Tensor, context: Tensor) -> Tensor:
-        return self.dropout(torch.tanh(self.combine(torch.cat([hidden, context], -1))))  # type: ignore[no-any-return]
+    def _say(self, hidden: Tensor, context: Tensor, combine: Callable[[Tensor], Tensor]) -> Tensor:
+        return self.dropout(torch.tanh(combine(torch.cat([hidden, context], -1))))  # type: ignore[no-any-return]
+
+
+_States = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]  # hidden states and cells of all layers
+_Update = Callable[[Tensor, Tensor | None, RecurrentState], _States]

@@ -21,10 +21,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from regard.attention import select
 from regard.attention.selection import largest
-from regard.errors import RegardError
-from regard.model.contracts import Observed, check_places, take
+from regard.errors import NotNumbersError, RegardError
+from regard.memory import in_halves
+from regard.model.contracts import Observed, check_places, reorder, take
 from regard.model.trail import Trail, array
 from regard.settings import SearchSettings
 
@@ -97,18 +97,22 @@ def search(
     """
     _check(settings)
     check_places(observe)
+
+    def searched(numbers: Sequence[int]) -> list[list[Hypothesis]]:
+        lengths = [len(sources[number]) for number in numbers]
+        padded = torch.full((len(numbers), max(1, *lengths)), model.source_pad, dtype=torch.int64)
+        for row, number in enumerate(numbers):
+            padded[row, : lengths[row]] = torch.as_tensor(np.asarray(sources[number], np.int64))
+        limits = [_limit(model, settings, len(sources[n]), longest[n] if longest else None) for n in numbers]
+        batch = _Search(model, padded.to(device), torch.tensor(lengths, device=device), limits, settings, observe)
+        return batch.run()
+
     found: list[list[Hypothesis]] = [[] for _ in sources]
     order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
     with torch.inference_mode(), _evaluating(model):
         for first in range(0, len(order), settings.batch):
             numbers = order[first : first + settings.batch]
-            lengths = [len(sources[number]) for number in numbers]
-            padded = torch.full((len(numbers), max(1, *lengths)), model.source_pad, dtype=torch.int64)
-            for row, number in enumerate(numbers):
-                padded[row, : lengths[row]] = torch.as_tensor(np.asarray(sources[number], np.int64))
-            limits = [_limit(model, settings, len(sources[n]), longest[n] if longest else None) for n in numbers]
-            batch = _Search(model, padded.to(device), torch.tensor(lengths, device=device), limits, settings, observe)
-            for number, hypotheses in zip(numbers, batch.run(), strict=True):
+            for number, hypotheses in zip(numbers, in_halves(searched, numbers, "texts"), strict=True):
                 found[number] = hypotheses
     return found
 
@@ -187,7 +191,7 @@ class _Search:
         going = self._may_win(said)
         self.live = self.live.masked_fill(~going[:, None], float("-inf"))
         self.tokens = tokens
-        self.state = select(state, parents) if self.beams > 1 else state
+        self.state = reorder(state, parents) if self.beams > 1 else state
         return going
 
     def _forbid(self, log_probs: Tensor, said: int) -> None:
@@ -209,7 +213,7 @@ class _Search:
         cross = [weights.mean(1) for (place, _), weights in observed.items() if place == "cross"]
         if not cross:
             raise RegardError("search.coverage_penalty: this model has no attention to its source; set it to 0")
-        self.covered = select(self.covered + torch.stack(cross).mean(0), parents)
+        self.covered = reorder(self.covered + torch.stack(cross).mean(0), parents)
 
     def _keep(self, ends: Tensor, found: Tensor, parents: Tensor, said: int) -> None:
         """Store the hypotheses that end at this step."""
@@ -250,7 +254,7 @@ class _Search:
     def _hypotheses(self, number: int) -> list[Hypothesis]:
         best = sorted(self.ended[number], key=lambda one: -one[0])[: self.settings.n_best]
         if not best:
-            raise RegardError("search: the model gives no token a probability; its parameters may not be numbers")
+            raise NotNumbersError("search: the model gives no token a probability; its parameters may not be numbers")
         found = []
         for score, log_prob, said, parent in best:
             length = int(self.lengths[number])

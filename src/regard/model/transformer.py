@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from regard.attention import Attention, Memory, causal
 from regard.attention.trees import static, tree
-from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed
+from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, if_padded
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import mean
 from regard.model.layers import FeedForward, Residual, last_norm
@@ -40,7 +40,7 @@ class DecoderLayer(nn.Module):
         self.cross: Attention | FixedContext = (
             transformer_cross(settings.cross, width, source_width, longest)
             if settings.context == "attention"
-            else FixedContext(width, source_width)
+            else FixedContext(width, settings.code_width)
         )
         alone = settings.context == "fixed" and decoder.norm == "pre"
         self.around_cross = Residual(width, "none" if alone else decoder.norm, settings.dropout)
@@ -63,7 +63,7 @@ class TransformerDecoder(nn.Module):
         """The prepared keys and values of every layer's cross-attention, or the code C."""
         cross = [layer.cross for layer in self.layers]
         attentions = [part for part in cross if isinstance(part, Attention)]
-        memories = tuple(attention.prepare(encoded.source, encoded.mask) for attention in attentions)
+        memories = tuple(attention.prepare(encoded.source, if_padded(encoded.mask)) for attention in attentions)
         return DecoderMemory(memories, None if attentions else self._code(encoded))
 
     def start(self, encoded: Encoded, beams: int) -> TransformerState:

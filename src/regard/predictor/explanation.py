@@ -57,7 +57,7 @@ def explain(predictor: Predictor, text: str, **search: Any) -> Explanation:
     """
     prediction = predictor.predict(text, **search)
     if not prediction.tokens and prediction.attention is None and predictor.has_attention:
-        raise RegardError("an empty text: there is nothing to explain")
+        raise RegardError(f"there is nothing to explain: {prediction.note}")
     encoding = predictor.source.encode(prediction.source)
     with between(predictor.model) as watched:
         said, memory = _go_along(predictor, encoding, prediction.tokens)

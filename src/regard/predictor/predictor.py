@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -16,9 +16,10 @@ from regard.data.batches import evaluation_batches, restore
 from regard.data.collate import collate
 from regard.data.encoding import Encoding
 from regard.data.tokenisers import Tokeniser, unknown_pieces
-from regard.errors import RegardError
-from regard.folder import WEIGHTS, Facts, load_facts, load_settings, load_tokenisers, load_weights
+from regard.errors import RegardError, shown
+from regard.folder import FACTS, WEIGHTS, Facts, load_facts, load_settings, load_tokenisers, load_weights, weight_shapes
 from regard.maps import AttentionMap
+from regard.memory import in_halves, whole_memory
 from regard.model import EncoderDecoder, Hypothesis, search
 from regard.predictor.intervention import between, cross_attentions
 from regard.predictor.labels import attention_map, shown_map
@@ -27,6 +28,9 @@ from regard.settings import SearchSettings, Settings
 
 _BREAKS = re.compile(r"[\t\n\r\v\f]+")
 _FORCED_CELLS = 4_000
+_TIMES_LONGER = 20
+# What safetensors calls the types that a model's numbers have.
+_STORED = {torch.float32: "F32", torch.float64: "F64", torch.bfloat16: "BF16", torch.float16: "F16"}
 EMPTY = "an empty text: nothing to predict from"
 
 
@@ -55,10 +59,11 @@ class Predictor:
         folder = Path(folder)
         settings, facts = load_settings(folder), load_facts(folder)
         source, target = load_tokenisers(folder)
-        weights = load_weights(folder / WEIGHTS)
-        # Weights come from the file, so none need to be drawn.
+        # The file's size bounds the model's only after both are known to fit.
+        _check_fit(outline(settings, source, target), weight_shapes(folder / WEIGHTS), folder / WEIGHTS)
         model = make_model(settings, source, target)
-        _fill(model, weights, folder / WEIGHTS)
+        model.load_state_dict(load_weights(folder / WEIGHTS))
+        _check_shown(model, facts, folder / FACTS)
         return cls(model.to(_device(device)).eval(), source, target, settings, facts)
 
     @property
@@ -98,9 +103,10 @@ class Predictor:
         single = isinstance(texts, str)
         if attention is not None and not single:
             raise RegardError("predict: attention replaces the weights of one text; give a single one")
-        listed = [texts] if isinstance(texts, str) else list(texts)
+        listed = [texts] if isinstance(texts, str) else _listed(texts)
         encodings = [self.source.encode(_clean(text)) for text in listed]
-        filled = [number for number, encoding in enumerate(encodings) if encoding.ids]
+        most = self._longest_source(settings)
+        filled = [number for number, encoding in enumerate(encodings) if 0 < len(encoding) <= most]
         if attention is None:
             found = self._search([encodings[number] for number in filled], settings)
         elif filled:
@@ -110,7 +116,7 @@ class Predictor:
             found = []
         hypotheses = dict(zip(filled, found, strict=True))
         predictions = [
-            self._prediction(encoding, hypotheses[number]) if number in hypotheses else _nothing(encoding.text)
+            self._prediction(encoding, hypotheses[number]) if number in hypotheses else _nothing(encoding, most)
             for number, encoding in enumerate(encodings)
         ]
         return predictions[0] if single else predictions
@@ -118,17 +124,27 @@ class Predictor:
     def align(self, sources: Sequence[str], targets: Sequence[str]) -> list[AttentionMap | None]:
         """What the model attends to while it is made to say given targets (forced decoding).
 
-        A map of all layers and heads for each pair; None for pairs with an empty side, and without attention.
+        A map of all layers and heads for each pair; None for pairs with a side that is empty or longer than what
+        is predicted, and without attention.
         """
         encodings = [self.source.encode(_clean(text)) for text in sources]
         said = [self.target.encode(_clean(text)).ids for text in targets]
-        filled = [number for number in range(len(encodings)) if encodings[number].ids and said[number]]
+        most, most_said = self._longest_source(self.settings.search), self._longest_said()
+        filled = [
+            number
+            for number in range(len(encodings))
+            if 0 < len(encodings[number]) <= most and 0 < len(said[number]) <= most_said
+        ]
         maps: list[AttentionMap | None] = [None] * len(encodings)
         if not filled or not self.has_attention:
             return maps
         lengths = [max(len(encodings[number].ids), len(said[number]) + 1) for number in filled]
         batches = evaluation_batches(lengths, size=_FORCED_CELLS, unit="tokens")
-        rows = restore(batches, [self._forced([filled[i] for i in batch], encodings, said) for batch in batches])
+
+        def forced(batch: Sequence[int]) -> list[Any]:
+            return self._forced([filled[place] for place in batch], encodings, said)
+
+        rows = restore(batches, [in_halves(forced, batch, "pairs") for batch in batches])
         for number, weights in zip(filled, rows, strict=True):
             ids = (*said[number], self.target.eos)
             maps[number] = attention_map(weights, encodings[number], self.target, ids, "cross")
@@ -137,6 +153,18 @@ class Predictor:
     def shown(self, every: AttentionMap) -> AttentionMap:
         """The one matrix of a map that is shown to people: that of the layer and head chosen after training."""
         return shown_map(every, self.facts)
+
+    def _longest_source(self, settings: SearchSettings) -> int:
+        """The most tokens of a text that is predicted from: far more would take hours, and the model knows nothing of
+        such lengths."""
+        most = settings.max_source or _TIMES_LONGER * self.settings.data.max_source_tokens
+        places = self.settings.model.longest_source
+        return most if places is None else min(most, places)
+
+    def _longest_said(self) -> int:
+        """The most tokens of a target that the model is made to say."""
+        most, places = _TIMES_LONGER * self.settings.data.max_target_tokens, self.settings.model.longest_target
+        return most if places is None else min(most, places)
 
     # Parts ------------------------------------------------------------------------------------------------------------
 
@@ -227,7 +255,27 @@ def load(folder: str | Path, device: str = "auto") -> Predictor:
 
 
 def make_model(settings: Settings, source: Tokeniser, target: Tokeniser) -> EncoderDecoder:
-    """A model with fresh weights. Raises RegardError where settings do not fit each other."""
+    """A model with fresh weights.
+
+    Raises RegardError where settings do not fit each other, and for a model larger than the machine's memory.
+    """
+    drawn = outline(settings, source, target)
+    size, memory = sum(each.nbytes for each in (*drawn.parameters(), *drawn.buffers())), whole_memory()
+    if size > memory:
+        raise RegardError(
+            f"these settings make a model of {size / 2**30:,.1f} GiB, and this machine's memory is "
+            f"{memory / 2**30:,.1f} GiB; lower model.encoder.width, model.decoder.width, or the layers"
+        )
+    return _model(settings, source, target)
+
+
+def outline(settings: Settings, source: Tokeniser, target: Tokeniser) -> EncoderDecoder:
+    """The model without any numbers: its tensors have names, shapes and types, and take no memory."""
+    with torch.device("meta"):
+        return _model(settings, source, target)
+
+
+def _model(settings: Settings, source: Tokeniser, target: Tokeniser) -> EncoderDecoder:
     return EncoderDecoder(
         settings.model,
         len(source.vocabulary),
@@ -239,16 +287,21 @@ def make_model(settings: Settings, source: Tokeniser, target: Tokeniser) -> Enco
     )
 
 
-def _fill(model: EncoderDecoder, weights: dict[str, Tensor], path: Path) -> None:
-    expected = model.state_dict()
-    wrong = sorted(
-        name
-        for name in expected.keys() | weights.keys()
-        if name not in expected or name not in weights or expected[name].shape != weights[name].shape
-    )
+def _check_fit(model: EncoderDecoder, found: Mapping[str, tuple[tuple[int, ...], str]], path: Path) -> None:
+    expected = {name: (tuple(each.shape), _STORED.get(each.dtype)) for name, each in model.state_dict().items()}
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
-        raise RegardError(f"{path}: does not fit config.yaml ({wrong[0]}, and {len(wrong) - 1} other tensors differ)")
-    model.load_state_dict(weights)
+        others = f", and {len(wrong) - 1} other tensors differ" if len(wrong) > 1 else ""
+        what = "is missing" if wrong[0] not in found else "is too many" if wrong[0] not in expected else "differs"
+        raise RegardError(f"{path}: does not fit config.yaml ({shown(wrong[0])} {what}{others})")
+
+
+def _check_shown(model: EncoderDecoder, facts: Facts, path: Path) -> None:
+    places = cross_attentions(model)
+    layer, head = facts.shown
+    if places and (layer >= len(places) or head >= places[0].heads):
+        raise RegardError(f"{path}: shows layer {layer} and head {head}, and the model has {len(places)} of "
+                          f"{places[0].heads}; take the file from the model's original folder")  # fmt: skip
 
 
 def _device(name: str) -> torch.device:
@@ -267,5 +320,16 @@ def _clean(text: str) -> str:
     return _BREAKS.sub(" ", text.strip().lstrip("\ufeff")).strip()
 
 
-def _nothing(text: str) -> Prediction:
-    return Prediction(text, "", 0.0, note=EMPTY)
+def _listed(texts: Any) -> list[str]:
+    found = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, (bytes, Mapping)) else [texts]
+    for text in found:
+        if not isinstance(text, str):
+            raise RegardError(f"predict: came {shown(text)}; give a text, or several in a list")
+    return found
+
+
+def _nothing(encoding: Encoding, most: int) -> Prediction:
+    note = EMPTY
+    if len(encoding) > most:
+        note = f"{len(encoding):,} tokens, more than the {most:,} of search.max_source: nothing predicted"
+    return Prediction(encoding.text, "", 0.0, note=note)

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from regard.data.examples import Examples, Omitted, encode_pairs
-from regard.data.reading import Pair, read_pairs, read_parallel
+from regard.data.reading import Pair, listed_pairs, read_pairs, read_parallel
 from regard.data.report import ReadReport
 from regard.data.splitting import hold_out, shared_sources
 from regard.data.tokenisers import Tokeniser, make_tokenisers
-from regard.settings import DataSettings
+from regard.settings import DataSettings, Settings
+
+_LONGEST_MEASURED = 1000
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,13 @@ class Texts:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The examples to learn from and to measure on, with the tokenisers that made them."""
+    """The examples to learn from and to measure on, what was left out of either, and the tokenisers that made them."""
 
     texts: Texts
     train: Examples
     dev: Examples
     omitted: Omitted
+    unmeasured: Omitted
     source: Tokeniser
     target: Tokeniser
 
@@ -77,37 +80,48 @@ def read_texts_of(
 
 
 def texts_of(pairs: Iterable[tuple[str, str]], dev: Iterable[tuple[str, str]]) -> Texts:
-    """The same from pairs that are at hand."""
-    train, held = (tuple(Pair(source, target) for source, target in part) for part in (pairs, dev))
-    return Texts(train, held, False)
+    """The same from pairs that are at hand. Raises RegardError where these are none."""
+    train, report = listed_pairs(pairs, "pairs")
+    held, report_of_dev = listed_pairs(dev, "dev")
+    return Texts(tuple(train), tuple(held), False, (str(report), str(report_of_dev)))
 
 
-def encode(texts: Texts, settings: DataSettings, tokenisers: tuple[Tokeniser, Tokeniser] | None = None) -> Corpus:
+def encode(texts: Texts, settings: Settings, tokenisers: tuple[Tokeniser, Tokeniser] | None = None) -> Corpus:
     """Tokenise a corpus, by the tokenisers given or by new ones made from the training pairs.
 
-    `settings` has no open choice. Raises RegardError as the tokenisers do.
+    The settings of the data have no open choice. Pairs longer than they allow, or than the model has places for, are
+    left out. Raises RegardError as the tokenisers do, and where no pair is left.
     """
-    assert settings.source_tokens is not None
-    assert settings.target_tokens is not None
+    data, model = settings.data, settings.model
+    assert data.source_tokens is not None
+    assert data.target_tokens is not None
     source, target = tokenisers or make_tokenisers(
-        settings.source_tokens,
-        settings.target_tokens,
+        data.source_tokens,
+        data.target_tokens,
         [pair.source for pair in texts.train],
         [pair.target for pair in texts.train],
-        joint=settings.joint,
-        source_casing=settings.source_case,
-        target_casing=settings.target_case,
+        joint=data.joint,
+        source_casing=data.source_case,
+        target_casing=data.target_case,
     )
-    train, omitted = encode_pairs(
-        texts.train,
-        source,
-        target,
-        max_source_tokens=settings.max_source_tokens,
-        max_target_tokens=settings.max_target_tokens,
-    )
-    # Validation measures all pairs that can be measured, long ones too.
-    dev, _ = encode_pairs(texts.dev, source, target)
-    return Corpus(texts, train, dev, omitted, source, target)
+
+    def encoded(pairs: Sequence[Pair], at_least: int) -> tuple[Examples, Omitted]:
+        return encode_pairs(
+            pairs,
+            source,
+            target,
+            max_source_tokens=_least(max(data.max_source_tokens, at_least), model.longest_source),
+            max_target_tokens=_least(max(data.max_target_tokens, at_least), model.longest_target),
+        )
+
+    # Validation measures long pairs too, but not those that would take longer than all others together.
+    train, omitted = encoded(texts.train, 0)
+    dev, unmeasured = encoded(texts.dev, _LONGEST_MEASURED)
+    return Corpus(texts, train, dev, omitted, unmeasured, source, target)
+
+
+def _least(limit: int, other: int | None) -> int:
+    return limit if other is None else min(limit, other)
 
 
 def length_bound(examples: Examples) -> tuple[float, int]:

@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from regard.allocation import keep_freed_memory
 from regard.data.batches import Plan, plan
-from regard.errors import RegardError
-from regard.folder import WEIGHTS, load_weights, save_metrics, save_weights
+from regard.errors import RegardError, one_line
+from regard.files import remove_file
+from regard.folder import STATE, WEIGHTS, load_weights, save_metrics, save_weights, weights_of
 from regard.settings import Settings
 from regard.training.corpus import Corpus, sample
-from regard.training.interrupts import Requests, TrainingStopped, heard
+from regard.training.gradients import gradients, leave_out
+from regard.training.interrupts import TrainingStopped, heard
+from regard.training.processes import greatest, on_first, share_gradients
+from regard.training.processes import total as summed
 from regard.training.progress import Pace, Reporter
 from regard.training.schedules import rate_at
 from regard.training.state import Progress, State, load_state, save_state
-from regard.training.validation import Validation, is_better, make_batch, samples, validate
+from regard.training.validation import Validation, is_better, samples, validate
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
     from regard.predictor import Predictor
 
 _SAVE_SECONDS = 60.0
-_MOST_SKIPPED = 20
 _SAMPLES = 3
 
 
@@ -45,6 +49,8 @@ class Training:
     optimizer: torch.optim.Optimizer
     report: Reporter
     progress: Progress
+    divided: int = 0
+    """How many batches had to be done in halves."""
 
     @property
     def model(self) -> Any:
@@ -57,12 +63,16 @@ class Training:
 
 
 def start(
-    predictor: Predictor, corpus: Corpus, settings: Settings, folder: Path, fabric: Fabric, report: Reporter
+    predictor: Predictor,
+    corpus: Corpus,
+    settings: Settings,
+    folder: Path,
+    fabric: Fabric,
+    report: Reporter,
+    state: State | None = None,
 ) -> Training:
-    """A training at its beginning, or where the one in `folder` stopped.
-
-    Raises RegardError where that one learned from other pairs, or its state is damaged.
-    """
+    """A training at its beginning, or where the one stopped whose `state` this is."""
+    keep_freed_memory()
     kind = torch.optim.AdamW if settings.training.optimizer == "adamw" else torch.optim.Adam
     optimizer = kind(
         predictor.model.parameters(),
@@ -70,15 +80,18 @@ def start(
         betas=(0.9, 0.98),
         eps=1e-9,
         weight_decay=settings.training.decay,
+        fused=predictor.device.type in ("cpu", "cuda"),
     )
     training = Training(predictor, corpus, settings, folder, fabric, optimizer, report, Progress())
-    state = load_state(folder)
     if state is None:
         return training
-    if state.fingerprint != corpus.texts.fingerprint:
-        raise RegardError(f"{folder}: its training learned from other pairs; give another --out, or --restart")
-    predictor.model.load_state_dict(state.weights)
-    optimizer.load_state_dict(dict(state.optimizer))
+    try:
+        predictor.model.load_state_dict(state.weights)
+        optimizer.load_state_dict(dict(state.optimizer))
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RegardError(
+            f"{folder / STATE}: is of another model ({one_line(error)}); give another --out, or --restart"
+        ) from None
     training.progress = state.progress
     if training.progress.finished and not _reason_to_end(training):  # it may be lengthened
         training.progress.finished = False
@@ -99,6 +112,7 @@ def run(training: Training) -> None:
     assert settings.validate_every is not None
     clock = _Clock(progress.seconds)
     last_save = time.monotonic()
+    (progress.seconds,) = greatest(training.fabric, progress.seconds)
     progress.reason = _reason_to_end(training) if progress.update else ""
     training.model.train()
     with heard() as requests:
@@ -113,9 +127,12 @@ def run(training: Training) -> None:
                     clock.outside(lambda: _validate(training))
                     last_save = time.monotonic()
                 elif time.monotonic() - last_save > _SAVE_SECONDS:
-                    save(training)
+                    if training.writes:
+                        save(training)
                     last_save = time.monotonic()
-                _stop_if_asked(training, requests)
+                # All processes go by one clock, and stop together.
+                progress.seconds, asked = greatest(training.fabric, progress.seconds, requests.signal)
+                _stop_if_asked(training, int(asked))
                 progress.reason = _reason_to_end(training)
                 if progress.reason:
                     break
@@ -125,15 +142,14 @@ def run(training: Training) -> None:
 
 
 def save(training: Training) -> None:
-    """Write what going on needs."""
-    if training.writes:
-        state = State(
-            training.progress,
-            training.model.state_dict(),
-            training.optimizer.state_dict(),
-            training.corpus.texts.fingerprint,
-        )
-        save_state(training.folder, state)
+    """Write what going on needs, in the process that writes."""
+    state = State(
+        training.progress,
+        training.model.state_dict(),
+        training.optimizer.state_dict(),
+        training.corpus.texts.fingerprint,
+    )
+    save_state(training.folder, state)
 
 
 # One update -----------------------------------------------------------------------------------------------------------
@@ -164,7 +180,6 @@ def _update(training: Training, batches: Sequence[Sequence[int]]) -> None:
     fabric, corpus, progress = training.fabric, training.corpus, training.progress
     settings = training.settings.training
     progress.update += 1
-    torch.manual_seed(_seed_of(settings.seed, progress.update, fabric.global_rank))
     rate = rate_at(
         settings,
         progress.update,
@@ -175,15 +190,9 @@ def _update(training: Training, batches: Sequence[Sequence[int]]) -> None:
     for group in training.optimizer.param_groups:
         group["lr"] = rate
     tokens = sum(len(corpus.train.targets[index]) + 1 for batch in batches for index in batch)
-    training.optimizer.zero_grad(set_to_none=True)
-    total = 0.0
-    for indices in batches[fabric.global_rank :: fabric.world_size]:
-        batch = make_batch(corpus.train, indices, corpus.source, corpus.target).to(training.predictor.device)
-        with fabric.autocast():
-            loss = training.model.loss(batch, smoothing=settings.smoothing)[0]
-        (loss / tokens).backward()
-        total += float(loss.detach())
-    total = _sum_over_processes(training, total)
+    own = gradients(training, batches[fabric.global_rank :: fabric.world_size], tokens)
+    share_gradients(fabric, list(training.model.parameters()))
+    (total,) = summed(fabric, own)
     parameters = [parameter for parameter in training.model.parameters() if parameter.grad is not None]
     norm = torch.nn.utils.clip_grad_norm_(parameters, settings.clip or float("inf"))
     if bool(norm.isfinite()):
@@ -191,39 +200,8 @@ def _update(training: Training, batches: Sequence[Sequence[int]]) -> None:
         progress.since_loss += total
         progress.since_tokens += tokens
         progress.skipped = 0
-        return
-    progress.skipped += 1
-    training.report.say(f"update {progress.update:,} left out: its gradient is no number (loss {total / tokens:.3g})")
-    if progress.skipped >= _MOST_SKIPPED:
-        raise RegardError(
-            f"the gradient was no number {_MOST_SKIPPED} updates in a row, to update {progress.update:,}; "
-            f"a lower training.rate (now {settings.rate:g}) or training.clip may help"
-        )
-
-
-def _seed_of(seed: int, update: int, rank: int) -> int:
-    """A different seed for every update and process, and for neighbouring seeds too (a step of SplitMix64)."""
-    mixed = (seed * 0x9E3779B97F4A7C15 + update * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) % 2**64
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
-    return (mixed ^ (mixed >> 31)) % 2**63
-
-
-def _sum_over_processes(training: Training, loss: float) -> float:
-    """Make every process's gradients the sum of all; returns the sum of the losses."""
-    fabric = training.fabric
-    if fabric.world_size == 1:
-        return loss
-    for parameter in training.model.parameters():
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-        parameter.grad = _reduced(fabric, parameter.grad, "sum")
-    return float(_reduced(fabric, torch.tensor(loss, dtype=torch.float64), "sum"))
-
-
-def _reduced(fabric: Fabric, value: Tensor, how: str) -> Tensor:
-    found = fabric.all_reduce(value, reduce_op=how)
-    assert isinstance(found, Tensor)
-    return found
+    else:
+        leave_out(training, total / tokens)
 
 
 # Between updates ------------------------------------------------------------------------------------------------------
@@ -233,7 +211,8 @@ def _validate(training: Training) -> None:
     """Measure, tell, keep what is best, and save."""
     progress, settings = training.progress, training.settings.training
     training.model.eval()
-    found = validate(training.predictor, training.corpus.dev, settings.metric)
+    # Measured once, so that all processes agree on what is best even where their devices round differently.
+    found = on_first(training.fabric, lambda: validate(training.predictor, training.corpus.dev, settings.metric))
     better = is_better(settings.metric, found.score, progress.best)
     _record(training, found)
     if better:
@@ -241,20 +220,25 @@ def _validate(training: Training) -> None:
     else:
         progress.stale += 1
         progress.reductions += 1
-    train_loss = progress.records[-1].get("train_loss", float("nan"))
-    if training.writes:
-        mark = " (the best so far)" if better else ""
-        smoothed = " (smoothed)" if settings.smoothing else ""
-        training.report.say(
-            f"update {progress.update:,}: training loss {train_loss:.3f}{smoothed}, {found}{mark}\n"
-            + samples(training.predictor, sample(training.corpus.texts.dev, _SAMPLES))
-        )
-        # The state comes last: if it is not reached, all of this is done again, with the same result.
-        if better:
-            save_weights(training.folder / WEIGHTS, training.model.state_dict())
-        _keep_for_average(training)
-        save_metrics(training.folder, progress.records)
+    on_first(training.fabric, lambda: _keep(training, found, better))
     training.model.train()
+
+
+def _keep(training: Training, found: Validation, better: bool) -> None:
+    """Tell what was found, and write what came of it. The state comes last: if it is not reached, all of this is done
+    again, with the same result."""
+    progress, settings = training.progress, training.settings.training
+    train_loss = progress.records[-1].get("train_loss", float("nan"))
+    mark = " (the best so far)" if better else ""
+    smoothed = " (smoothed)" if settings.smoothing else ""
+    training.report.say(
+        f"update {progress.update:,}: training loss {train_loss:.3f}{smoothed}, {found}{mark}\n"
+        + samples(training.predictor, sample(training.corpus.dev.pairs, _SAMPLES))
+    )
+    if better:
+        save_weights(training.folder / WEIGHTS, training.model.state_dict())
+    _keep_for_average(training)
+    save_metrics(training.folder, progress.records)
     save(training)
 
 
@@ -267,28 +251,21 @@ def _record(training: Training, found: Validation) -> None:
     progress.since_loss, progress.since_tokens = 0.0, 0
 
 
-def _averaged(folder: Path, update: int) -> Path:
-    return folder / "training" / f"weights-{update}.safetensors"
-
-
 def _keep_for_average(training: Training) -> None:
     """Keep the weights of the last validations, as many as are to be averaged."""
     progress, count = training.progress, training.settings.training.average
     if count == 1:
         return
-    save_weights(_averaged(training.folder, progress.update), training.model.state_dict())
+    save_weights(weights_of(training.folder, progress.update), training.model.state_dict())
     progress.averaged = [*(update for update in progress.averaged if update != progress.update), progress.update]
     for update in progress.averaged[:-count]:
-        _averaged(training.folder, update).unlink(missing_ok=True)
+        remove_file(weights_of(training.folder, update))
     progress.averaged = progress.averaged[-count:]
 
 
-def _stop_if_asked(training: Training, requests: Requests) -> None:
-    asked = requests.signal
-    if training.fabric.world_size > 1:
-        asked = int(_reduced(training.fabric, torch.tensor(asked), "max"))
+def _stop_if_asked(training: Training, asked: int) -> None:
     if asked and not (training.progress.update >= (training.settings.training.updates or 0)):
-        save(training)
+        on_first(training.fabric, lambda: save(training))
         raise TrainingStopped(
             f"stopped and saved after update {training.progress.update:,}; the same command again goes on from there",
             asked,
@@ -308,14 +285,21 @@ def _reason_to_end(training: Training) -> str:
 
 def _finish(training: Training) -> None:
     """Put the best weights into the model: those of the best validation, or the average where that is better."""
-    progress, settings = training.progress, training.settings.training
+    progress = training.progress
     if not progress.records or progress.records[-1]["step"] != progress.update:
         _validate(training)
     training.model.eval()
     if progress.best is None:
         raise RegardError("no validation gave a number; a lower training.rate may help")
+    if progress.left_out:
+        training.report.say(f"{progress.left_out:,} updates were left out, since their gradient was no number")
+    training.model.load_state_dict(on_first(training.fabric, lambda: _best_weights(training)))
+
+
+def _best_weights(training: Training) -> dict[str, Tensor]:
+    progress, settings = training.progress, training.settings.training
     if len(progress.averaged) > 1:
-        weights = [load_weights(_averaged(training.folder, update)) for update in progress.averaged]
+        weights = [load_weights(weights_of(training.folder, update)) for update in progress.averaged]
         mean = {
             name: torch.stack([each[name].double() for each in weights]).mean(0).to(weight.dtype)
             for name, weight in weights[0].items()
@@ -325,11 +309,10 @@ def _finish(training: Training) -> None:
         better = is_better(settings.metric, found.score, progress.best)
         verdict = "kept" if better else f"not kept, update {progress.best_update:,} is better"
         training.report.say(f"average of the last {len(weights)} validations: {found} ({verdict})")
-        if better and training.writes:
+        if better:
             progress.best = found.score
             save_weights(training.folder / WEIGHTS, mean)
-    training.fabric.barrier()
-    training.model.load_state_dict(load_weights(training.folder / WEIGHTS))
+    return load_weights(training.folder / WEIGHTS)
 
 
 # Time -----------------------------------------------------------------------------------------------------------------
@@ -385,5 +368,5 @@ def finished(training: Training) -> None:
     training.progress.finished = True
     # The state keeps the weights of the last update, not the best ones, so that the training can be lengthened.
     state = load_state(training.folder)
-    if state is not None and training.writes:
+    if state is not None:
         save_state(training.folder, dataclasses.replace(state, progress=training.progress))

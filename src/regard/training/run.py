@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,13 +14,14 @@ from regard.configuration import checked, flatten, read_config, with_given
 from regard.data.describe import describe
 from regard.data.splitting import save_tsv
 from regard.errors import RegardError
+from regard.files import is_left_behind
 from regard.folder import (
     CONFIG,
     DEV,
-    METRICS,
     STATE,
     WEIGHTS,
     Facts,
+    clear_folder,
     load_facts,
     load_settings,
     load_tokenisers,
@@ -35,8 +36,10 @@ from regard.training import loop
 from regard.training.choices import choose_sizes, choose_tokenisers, complete
 from regard.training.corpus import Corpus, Texts, encode, length_bound, read_texts_of, texts_of
 from regard.training.estimate import estimate
+from regard.training.processes import on_first, processes, started_outside
 from regard.training.progress import Reporter, Silent
 from regard.training.shown import choose_shown
+from regard.training.state import State, load_state
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -56,6 +59,15 @@ class Prepared:
     corpus: Corpus
     settings: Settings
     reasons: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What the first process finds and the others are sent: `state` where a training goes on."""
+
+    folder: Path
+    prepared: Prepared
+    state: State | None
 
 
 def train(
@@ -90,34 +102,46 @@ def train(
     """
     report = report or Silent()
     given = gather(config, settings)
+    given |= started_outside(given)
     folder = Path(out)
-    report.say("reading the pairs")
-    texts = read(pairs, target, dev, dev_target, given)
     going_on = _look_into(folder, given, restart)
-    for line in texts.news:
-        report.say(line)
-    if going_on is None:
-        prepared = prepare(texts, given)
-        tell_choices(prepared, report)
-    else:
-        prepared = Prepared(encode(texts, going_on.data, load_tokenisers(folder)), going_on, load_facts(folder).chosen)
-    if prepared.corpus.omitted.count:
-        report.say(str(prepared.corpus.omitted))
-    fabric = launch(prepared.settings)
-    if not fabric.is_global_zero:
-        report = Silent()
+    wanted = going_on or complete(given)
+
+    def begin() -> Beginning:
+        report.say("reading the pairs")
+        texts = read(pairs, target, dev, dev_target, given)
+        return _begin(folder, texts, given, going_on, report)
+
+    with processes(wanted.training) as fabric:
+        return _train(fabric, begin, report if fabric.is_global_zero else Silent())
+
+
+def take_part(fabric: Fabric) -> None:
+    """Train as one of several processes, with what the first one reads."""
+
+    def begin() -> Beginning:
+        raise AssertionError("only the first process begins")
+
+    _train(fabric, begin, Silent())
+
+
+def _train(fabric: Fabric, begin: Callable[[], Beginning], report: Reporter) -> Predictor:
+    found = on_first(fabric, begin)
+    prepared, folder = found.prepared, found.folder
     predictor = new_predictor(prepared, torch.device(fabric.device))
-    if fabric.is_global_zero:
-        _write_beginnings(folder, prepared, predictor.facts)
     parameters = sum(parameter.numel() for parameter in predictor.model.parameters())
-    report.say(f"training {parameters:,} parameters on {fabric.device}; the model's folder is {folder}")
-    training = loop.start(predictor, prepared.corpus, prepared.settings, folder, fabric, report)
+    number = f", in {fabric.world_size} processes" if fabric.world_size > 1 else ""
+    report.say(f"training {parameters:,} parameters on {fabric.device}{number}; the model's folder is {folder}")
+    training = loop.start(predictor, prepared.corpus, prepared.settings, folder, fabric, report, found.state)
     if training.progress.finished:
         report.say(f"this training is finished ({training.progress.reason}); --restart begins anew")
-        return Predictor.load(folder, device=str(fabric.device))
+        return Predictor.load(folder, device=fabric.device.type)
+    if found.state is None:
+        # Weights without a state would look like a model that can't be trained further, so the state comes first.
+        on_first(fabric, lambda: loop.save(training))
     loop.run(training)
-    _write_ends(folder, training, report)
-    return training.predictor
+    predictor.facts = on_first(fabric, lambda: _write_ends(folder, training, report))
+    return predictor
 
 
 def gather(config: str | Path | None, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +172,7 @@ def read(
 def prepare(texts: Texts, given: Mapping[str, Any]) -> Prepared:
     """Make every choice that was left open, and turn the texts into numbers."""
     tokenisers, why_tokenisers = choose_tokenisers(given, texts)
-    corpus = encode(texts, complete(given, tokenisers).data)
+    corpus = encode(texts, complete(given, tokenisers))
     sizes, why_sizes = choose_sizes(given, corpus)
     return Prepared(corpus, complete(given, tokenisers, sizes), {**why_tokenisers, **why_sizes})
 
@@ -175,40 +199,24 @@ def dry_run(prepared: Prepared) -> list[str]:
     return [*lines, "", str(found)]
 
 
-def launch(settings: Settings) -> Fabric:
-    """The processes and the device of a training."""
-    from lightning_fabric import Fabric
-
-    chosen = settings.training
-    if chosen.threads is not None:
-        torch.set_num_threads(chosen.threads)
-    try:
-        fabric = Fabric(
-            accelerator=chosen.device,
-            devices=chosen.devices,
-            strategy="ddp" if chosen.devices > 1 else "auto",
-            precision=chosen.precision,
-        )
-        fabric.launch()
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise RegardError(f"training.device {chosen.device}: {' '.join(str(error).split())}") from None
-    return fabric
-
-
 def new_predictor(prepared: Prepared, device: torch.device) -> Predictor:
     """A model with fresh weights, made from the seed, with all that it needs to predict."""
     corpus, settings = prepared.corpus, prepared.settings
     torch.manual_seed(settings.training.seed)
     model = make_model(settings, corpus.source, corpus.target).to(device)
-    slope, room = length_bound(corpus.train)
-    facts = Facts(
-        pairs=len(corpus.train),
-        metric=settings.training.metric,
+    return Predictor(model, corpus.source, corpus.target, settings, first_facts(prepared))
+
+
+def first_facts(prepared: Prepared) -> Facts:
+    """What is known before the first update."""
+    slope, room = length_bound(prepared.corpus.train)
+    return Facts(
+        pairs=len(prepared.corpus.train),
+        metric=prepared.settings.training.metric,
         length_slope=slope,
         length_room=room,
         chosen=dict(prepared.reasons),
     )
-    return Predictor(model, corpus.source, corpus.target, settings, facts)
 
 
 def flatten_settings(settings: Settings) -> dict[str, Any]:
@@ -226,20 +234,27 @@ def _look_into(folder: Path, given: Mapping[str, Any], restart: bool) -> Setting
 
     Raises RegardError where the folder holds something else, or a training with other settings.
     """
-    if restart:
-        for name in (STATE, WEIGHTS, METRICS, CONFIG):
-            (folder / name).unlink(missing_ok=True)
+    if folder.exists() and not folder.is_dir():
+        raise RegardError(f"{folder}: this is a file; give a folder as --out")
     if not folder.exists():
         return None
-    if not folder.is_dir():
-        raise RegardError(f"{folder}: this is a file; give a folder as --out")
+    # Somebody's own folder may have a config.yaml too.
+    inner = (folder / STATE).parent
+    if not (folder / CONFIG).exists() or not (inner.exists() or (folder / WEIGHTS).exists()):
+        tokenisers = [Path(str(given.get(f"data.{side}_tokens"))) for side in ("source", "target")]
+        try:
+            foreign = [
+                path for path in folder.iterdir() if path not in (*tokenisers, inner) and not is_left_behind(path)
+            ]
+        except OSError as error:
+            raise RegardError(f"{folder}: can't be read ({error.strerror}); give another --out") from None
+        if foreign:
+            raise RegardError(f"{folder}: holds other files, and no model; give another --out")
+    if restart:
+        return None
     if not (folder / STATE).exists():
         if (folder / WEIGHTS).exists():
             raise RegardError(f"{folder}: holds a model, whose training can't go on; give another --out, or --restart")
-        tokenisers = [Path(str(given.get(f"data.{side}_tokens"))) for side in ("source", "target")]
-        foreign = [path for path in folder.iterdir() if path not in tokenisers]
-        if foreign and not restart and not (folder / CONFIG).exists():
-            raise RegardError(f"{folder}: holds other files, and no model; give another --out")
         return None
     stored = load_settings(folder)
     values = flatten_settings(stored)
@@ -253,17 +268,37 @@ def _look_into(folder: Path, given: Mapping[str, Any], restart: bool) -> Setting
     return with_given(stored, changed)
 
 
-def _write_beginnings(folder: Path, prepared: Prepared, facts: Facts) -> None:
+def _begin(
+    folder: Path, texts: Texts, given: Mapping[str, Any], going_on: Settings | None, report: Reporter
+) -> Beginning:
+    """Prepare a new training, or the one that goes on with these settings, and its folder."""
+    for line in texts.news:
+        report.say(line)
+    state = None
+    if going_on is None:
+        prepared = prepare(texts, given)
+        tell_choices(prepared, report)
+        clear_folder(folder)
+    else:
+        prepared = Prepared(encode(texts, going_on, load_tokenisers(folder)), going_on, load_facts(folder).chosen)
+        state = load_state(folder)
+        if state is not None and state.fingerprint != texts.fingerprint:
+            raise RegardError(f"{folder}: its training learned from other pairs; give another --out, or --restart")
+    if prepared.corpus.omitted.count:
+        report.say(str(prepared.corpus.omitted))
+    if prepared.corpus.unmeasured.count:
+        report.say(f"of the pairs for validation: {prepared.corpus.unmeasured}")
     prepare_folder(folder)
     save_settings(folder, prepared.settings)
     save_tokenisers(folder, prepared.corpus.source, prepared.corpus.target)
-    if not (folder / STATE).exists():
-        save_facts(folder, facts)
-    if prepared.corpus.texts.held_out:
-        save_tsv(prepared.corpus.texts.dev, folder / DEV)
+    if state is None:
+        save_facts(folder, first_facts(prepared))
+    if texts.held_out:
+        save_tsv(texts.dev, folder / DEV)
+    return Beginning(folder, prepared, state)
 
 
-def _write_ends(folder: Path, training: loop.Training, report: Reporter) -> None:
+def _write_ends(folder: Path, training: loop.Training, report: Reporter) -> Facts:
     """The facts of the whole training, and the picture of how it went."""
     progress, settings = training.progress, training.settings.training
     layer, head, reason = choose_shown(training.predictor, training.corpus.dev.pairs)
@@ -274,9 +309,6 @@ def _write_ends(folder: Path, training: loop.Training, report: Reporter) -> None
         shown=(layer, head),
         shown_reason=reason,
     )
-    training.predictor.facts = facts
-    if not training.writes:
-        return
     save_facts(folder, facts)
     if find_spec("matplotlib") is not None:
         from regard.view.figure import learning_curve
@@ -288,3 +320,4 @@ def _write_ends(folder: Path, training: loop.Training, report: Reporter) -> None
         f"{progress.reason}; the best is of update {progress.best_update:,}: {settings.metric} {progress.best:.4f}\n"
         f'try it: regard predict {folder} --show "..."'
     )
+    return facts

@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from regard.data.lines import write_bytes
 from regard.errors import RegardError
+from regard.files import write_bytes
 from regard.folder import STATE
 
 _VERSION = 1
@@ -28,7 +28,8 @@ class Progress:
     """How far a training is.
 
     `epoch` and `step` say which update comes next: the one number `step` of that epoch. `since` sums up what was
-    trained on since the last validation: the loss and the number of target tokens.
+    trained on since the last validation: the loss and the number of target tokens. `skipped` counts the updates left
+    out in a row, since their gradient was no number, and `left_out` all of them.
     """
 
     update: int = 0
@@ -42,6 +43,7 @@ class Progress:
     stale: int = 0
     reductions: int = 0
     skipped: int = 0
+    left_out: int = 0
     finished: bool = False
     reason: str = ""
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -87,7 +89,10 @@ def load_state(folder: Path) -> State | None:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content["version"] != _VERSION:
             raise RegardError(f"{path}: written by another Regard (format {content['version']!r}); {remedy}")
-        return State(Progress(**content["progress"]), content["weights"], content["optimizer"], content["fingerprint"])
+        progress = Progress(**content["progress"])
+        if not all(isinstance(update, int) for update in (progress.update, progress.best_update, *progress.averaged)):
+            raise TypeError("numbers of updates name files, and nothing else may")
+        return State(progress, content["weights"], content["optimizer"], content["fingerprint"])
     except RegardError:
         raise
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ from regard.data.collate import Batch, collate
 from regard.data.examples import Examples
 from regard.data.reading import Pair
 from regard.data.tokenisers import Tokeniser
+from regard.errors import NotNumbersError
 from regard.evaluation import METRICS, score
+from regard.memory import in_halves
 
 if TYPE_CHECKING:
     from regard.predictor import Predictor
@@ -64,14 +67,17 @@ def make_batch(examples: Examples, indices: Sequence[int], source: Tokeniser, ta
 @torch.no_grad()
 def dev_loss(model: Any, examples: Examples, source: Tokeniser, target: Tokeniser, device: torch.device) -> float:
     """Negative log-likelihood in nats, summed over all target tokens (end marks among them), by their number."""
+
+    def losses(indices: Sequence[int]) -> list[tuple[float, int]]:
+        found = model.loss(make_batch(examples, indices, source, target).to(device))
+        return [(float(found.nll), int(found.tokens))]
+
     was_training = model.training
     model.eval()
     total, tokens = 0.0, 0
     for indices in evaluation_batches(examples.target_lengths, size=_CELLS, unit="tokens"):
-        batch = make_batch(examples, indices, source, target).to(device)
-        found = model.loss(batch)
-        total += float(found[0])
-        tokens += int(found[1])
+        for loss, count in in_halves(losses, indices, "pairs for validation"):
+            total, tokens = total + loss, tokens + count
     model.train(was_training)
     return total / tokens
 
@@ -84,14 +90,21 @@ def validate(predictor: Predictor, examples: Examples, metric: str) -> Validatio
     # Every k-th, so that any order of the file is sampled evenly.
     step = -(-len(examples) // _MOST_DECODED)
     pairs = examples.pairs[::step]
-    found = predictor.predict([pair.source for pair in pairs], beam=1, n_best=1)
+    try:
+        found = predictor.predict([pair.source for pair in pairs], beam=1, n_best=1)
+    except NotNumbersError:
+        return Validation(loss, metric, math.nan)
     return Validation(loss, metric, score(metric, [each.text for each in found], [p.targets for p in pairs]).value)
 
 
 def samples(predictor: Predictor, pairs: Sequence[Pair]) -> str:
     """What the model says to some sources, beside what it should, and for each token what it looked at."""
     shown: list[str] = []
-    for pair, found in zip(pairs, predictor.predict([pair.source for pair in pairs], beam=1, n_best=1), strict=True):
+    try:
+        said = predictor.predict([pair.source for pair in pairs], beam=1, n_best=1)
+    except NotNumbersError:
+        return "  (no samples: the model's probabilities are no numbers)"
+    for pair, found in zip(pairs, said, strict=True):
         verdict = "right" if found.text == pair.target else f"should be: {pair.target}"
         shown.append(f"  {pair.source}  ->  {found.text}  ({verdict})")
         if found.attention is not None:

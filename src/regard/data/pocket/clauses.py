@@ -129,12 +129,10 @@ def clause(
     if before == "正在~p" and place.target[:1] == ("在",):
         before = "正~p"  # 正在 and 在 in a row are said as one
     english = agree(spec.english, agreement)
-    # The object of a verb of several senses helps to bring its translation about: play football, 踢.
-    chooses = "~o" if deed.verb.base in lexicon.OF_SEVERAL_SENSES else ""
     return weave(
-        f"{{front}} {{subject}} {{often}} {english} {{thing}}!{chooses} {{company}} {{place}} {{time}} {{last}}",
+        f"{{front}} {{subject}} {{often}} {english} {{thing}} {{company}} {{place}} {{time}} {{last}}",
         f"{{front}} {{subject}} {{time}} {{last}} {{often}} {before} {{company}} {{place}} "
-        f"{{verb}}{chooses} {spec.after} {{thing}}",
+        f"{{verb}} {spec.after} {{thing}}",
         front=front, subject=subject.phrase, time=time, often=often, verb=verb, thing=thing,
         company=company, place=place, last=last,
     )  # fmt: skip
@@ -170,12 +168,11 @@ def question(
     open_question = asked != EMPTY or place_asked != EMPTY or time_asked != EMPTY
     particle = "" if open_question else "吗~q"
     after = spec.asked_after or spec.after
-    chooses = "~o" if deed.verb.base in lexicon.OF_SEVERAL_SENSES else ""
     return weave(
         f"{{front}} {{asked}} {{place_asked}} {{time_asked}} {agree(spec.asked, subject.agreement)} "
-        f"{{thing}}!{chooses} {{company}} {{place}} {{time}} ?=m~q",
+        f"{{thing}} {{company}} {{place}} {{time}} ?=m~q",
         f"{{front}} {{subject}} {{time}} {{time_asked}} {before} {{company}} {{place}} {{place_asked}} "
-        f"{{verb}}{chooses} {after} {{thing}} {{asked}} {particle} ？=m",
+        f"{{verb}} {after} {{thing}} {{asked}} {particle} ？=m",
         front=front, asked=asked, place_asked=place_asked, time_asked=time_asked, subject=subject.phrase, verb=verb,
         thing=thing, company=company, place=place, time=time,
     )  # fmt: skip

@@ -87,6 +87,9 @@ COAT = Noun("coat", "大衣", "件", "", ("new", "old", "red", *_COLOURS))
 CAR = Noun("car", "汽车", "辆", "cars", ("new", "old", "red", *_COLOURS))
 UMBRELLA = Noun("umbrella", "雨伞", "把", "", ("new", "old", "red", *_COLOURS))
 PHOTO = Noun("photo", "照片", "张", "photos")
+BIKE = Noun("bike", "自行车", "辆", "", ("new", "old", "red", *_COLOURS))
+PEN = Noun("pen", "笔", "支", "", ("new", "old", "red", "black"))
+KEY = Noun("key", "钥匙", "把", "", ("new", "old"))
 DOOR = Noun("door", "门", "扇")
 WINDOW = Noun("window", "窗户", "扇")
 
@@ -130,8 +133,6 @@ _WRITE = _irregular("write writes wrote written writing")
 _EAT = _irregular("eat eats ate eaten eating")
 _KNOW = _irregular("know knows knew known knowing")
 
-OF_SEVERAL_SENSES = ("play", "wear", "open", "close", "take", "miss", "know", "visit", "have")
-
 Who = Literal["person", "animate", "animal", "flier"]
 Kind = Literal["activity", "state", "result", "mishap", "dress"]
 Objects = Literal["none", "beings", "people", "things", "fixed"]
@@ -160,6 +161,8 @@ class Deed:
 _OUTSIDE = ("park", "garden")
 _QUIET = ("library", "home", "garden", "park")
 
+# Most objects are met with several verbs, and most verbs with several objects: of two words that are only ever met
+# together nobody could learn which is which.
 DEEDS = (
     Deed(_regular("chase"), "追", "animate", "activity", "beings", PREY, True, (*_OUTSIDE, "kitchen")),
     Deed(_regular("help"), "帮助", "person", "activity", "people", (), False, ("school", "library", "kitchen")),
@@ -201,13 +204,13 @@ DEEDS = (
     Deed(_regular("visit"), "看望", "person", "activity", "people"),
     Deed(_regular("visit"), "参观", "person", "activity", "fixed", (MUSEUM, SCHOOL), social=True),
     Deed(_TAKE, "坐", "person", "activity", "fixed", (BUS,), social=True),
-    Deed(_TAKE, "拍", "person", "activity", "things", (PHOTO,), False, ("park", "garden", "school")),
+    Deed(_TAKE, "拍", "person", "activity", "things", (PHOTO,), False, ("park", "garden", "school", "museum")),
     Deed(_TAKE, "吃", "person", "activity", "fixed", (MEDICINE,), False, ("home", "school")),
     Deed(_regular("look", "for"), "找", "person", "activity", "things", (CAT, DOG, BOOK, HAT, UMBRELLA),
          False, (*_OUTSIDE, "kitchen")),
     Deed(_regular("look", "at"), "看", "person", "activity", "things", (PHOTO, BIRD, HORSE, CAR)),
     Deed(_regular("wait", "for"), "等", "person", "activity", "people", (), False,
-         ("park", "school", "home", "library")),
+         ("park", "school", "home", "library", "museum")),
     Deed(_irregular("sleep sleeps slept slept sleeping"), "睡觉", "animate", "activity",
          places=("garden", "home", "tree")),
     Deed(_irregular("swim swims swam swum swimming"), "游泳", "person", "activity", social=True),
@@ -218,6 +221,22 @@ DEEDS = (
     Deed(_irregular("cry cries cried cried crying"), "哭", "person", "activity",
          places=("kitchen", "garden", "home", "tree")),
     Deed(_irregular("fly flies flew flown flying"), "飞", "flier", "activity"),
+    Deed(_regular("like"), "喜欢", "person", "state", "fixed", (FOOTBALL, BASKETBALL, BASEBALL, TEA, MILK, NOODLES)),
+    Deed(_regular("learn"), "学", "person", "activity", "fixed", (FOOTBALL, BASKETBALL, PIANO, VIOLIN), False,
+         ("school", "home"), True),
+    Deed(_regular("wait", "for"), "等", "person", "activity", "fixed", (BUS,), social=True),
+    Deed(_irregular("buy buys bought bought buying"), "买", "person", "activity", "fixed",
+         (TEA, MILK, MEDICINE, BREAKFAST, NOODLES), social=True),
+    Deed(_irregular("buy buys bought bought buying"), "买", "person", "activity", "things", (BIKE, PEN)),
+    Deed(_irregular("make makes made made making"), "做", "person", "activity", "fixed", (BREAKFAST, NOODLES), False,
+         ("home", "kitchen"), True),
+    Deed(_irregular("make makes made made making"), "做", "person", "activity", "things", (CAKE,), False,
+         ("home", "kitchen")),
+    Deed(_irregular("find finds found found finding"), "找到", "person", "result", "things", (BIKE, KEY, PEN), True),
+    Deed(_irregular("find finds found found finding"), "找到", "person", "result", "fixed",
+         (GLASSES, MEDICINE, ANSWER)),
+    Deed(_regular("wash"), "洗", "person", "activity", "fixed", (DOOR, WINDOW)),
+    Deed(_WRITE, "写", "person", "activity", "fixed", (ANSWER,), False, _QUIET),
 )  # fmt: skip
 
 # Where something is done or is: English words, Chinese words, aligned by the marks of `phrase.weave`.
@@ -228,12 +247,16 @@ PLACES = {
     "library": ("in=a the~n library=n", "在=a 图书馆=n 里~a"),
     "school": ("at=a school=n", "在=a 学校=n"),
     "home": ("at=a home=n", "在=a 家=n"),
+    "museum": ("at=a the~n museum=n", "在=a 博物馆=n"),
     "tree": ("under=b the~n tree=n", "在~b 树=n 下=b"),
 }
 SPOTS = {
     "table": ("on=b the~n table=n", "桌子=n 上=b"),
     "chair": ("on=b the~n chair=n", "椅子=n 上=b"),
+    "under the table": ("under=b the~n table=n", "桌子=n 下=b"),
+    "under the chair": ("under=b the~n chair=n", "椅子=n 下=b"),
     "tree": ("under=b the~n tree=n", "树=n 下=b"),
+    "in the tree": ("in=b the~n tree=n", "树=n 上=b"),
     "garden": ("in=b the~n garden=n", "花园=n 里=b"),
     "kitchen": ("in=b the~n kitchen=n", "厨房=n 里=b"),
 }
@@ -242,8 +265,14 @@ PAST_TIMES = (
     ("yesterday=a", "昨天=a"),
     ("last=a Sunday=b", "上=a 个~ab 星期天=b"),
     ("this=a morning=b", "今天=a 早上=b"),
+    ("yesterday=a morning=b", "昨天=a 早上=b"),
 )
-FUTURE_TIMES = (("tomorrow=a", "明天=a"), ("next=a Sunday=b", "下=a 个~ab 星期天=b"))
+FUTURE_TIMES = (
+    ("tomorrow=a", "明天=a"),
+    ("tomorrow=a morning=b", "明天=a 早上=b"),
+    ("today=a", "今天=a"),
+    ("next=a Sunday=b", "下=a 个~ab 星期天=b"),
+)
 HABITUAL_TIMES = (
     ("every=a day=b", "每=a 天=b"),
     ("every=a Sunday=b", "每=a 个~ab 星期天=b"),

@@ -5,7 +5,7 @@ A pattern is a line of words and `{slots}`. Words of the two sides are linked by
     weave("{patient} was~b caught=v by~b {agent}", "{patient} 被~b {agent} 抓住=v 了=v", ...)
 
 `=` marks a sure counterpart, `~` a possible one: a link is sure when both ends say `=`, possible when one says `~`.
-A mark on a slot belongs to the slot's first word, or to its last in `{slot}!`.
+A mark on a slot belongs to the slot's first word.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 Link = tuple[int, int]  # (index of the source word, index of the target word)
 
-_ITEM = re.compile(r"(?:\{(?P<slot>\w+)\}(?P<last>!)?|(?P<word>[^=~{}]+))(?:=(?P<sure>\w+))?(?:~(?P<possible>\w+))?")
+_ITEM = re.compile(r"(?:\{(?P<slot>\w+)\}|(?P<word>[^=~{}]+))(?:=(?P<sure>\w+))?(?:~(?P<possible>\w+))?")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,6 @@ EMPTY = Phrase()
 class _Item(NamedTuple):
     text: str
     is_slot: bool
-    of_last: bool
     sure: str
     possible: str
 
@@ -61,11 +60,7 @@ def _parse(pattern: str) -> tuple[_Item, ...]:
                 f"pattern {pattern!r}: can't read {text!r}; write word=marks~marks or {{slot}}=marks~marks"
             )
         slot, word = match["slot"], match["word"]
-        items.append(
-            _Item(
-                slot or word, slot is not None, match["last"] is not None, match["sure"] or "", match["possible"] or ""
-            )
-        )
+        items.append(_Item(slot or word, slot is not None, match["sure"] or "", match["possible"] or ""))
     return tuple(items)
 
 
@@ -81,8 +76,6 @@ def _fill(pattern: str, slots: dict[str, Phrase], side: Literal["source", "targe
             words += getattr(slots[item.text], side)
             if len(words) == here:
                 continue
-            if item.of_last:
-                here = len(words) - 1
         else:
             words.append(item.text)
         for mark in item.sure:

@@ -136,8 +136,8 @@ def request(draw: Draw) -> Phrase:
     """Please open the door: 请打开门; don't: 别."""
     patterns = (
         ("please=p {said}", "请=p {said}"),
-        ("{said} ,~p please=p", "请=p {said}"),
-        ("{said} ,~p please=p", "请=p {said}"),
+        ("{said} , please=p", "请=p {said}"),
+        ("{said} , please=p", "请=p {said}"),
         ("please=p don't=n {said}", "请=p 别=n {said}"),
         ("don't=n {said}", "别=n {said}"),
     )

@@ -210,7 +210,7 @@ def putting(draw: Draw) -> Phrase:
     """put the book on the table: 把书放在桌子上了."""
     doer = person(draw, "subject")
     noun = draw.pick((lexicon.BOOK, lexicon.LETTER, lexicon.HAT, lexicon.CAKE, lexicon.UMBRELLA))
-    spot = draw.pick(("table", "chair"))
+    spot = draw.pick(("table", "chair", "under the table", "under the chair", "kitchen"))
     ahead, after, before = draw.pick((("", "了=p", ""), ("will=w", "", "会=w"), ("must=w", "", "必须=w")))
     return statement(
         weave(f"{{doer}} {ahead} put=p {{thing}} {{spot}}~s",
@@ -237,7 +237,7 @@ def going(draw: Draw) -> Phrase:
     way, purpose = EMPTY, EMPTY
     if draw.chance(0.5):
         way = one_of(
-            draw, (("by=b bus=c~b", "坐=b 公共汽车=c"), ("by=b bike=c~b", "骑=b 自行车=c"), ("on~f foot=f", "走路=f"))
+            draw, (("by=b bus=c", "坐=b 公共汽车=c"), ("by=b bike=c", "骑=b 自行车=c"), ("on~f foot=f", "走路=f"))
         )
     elif "park" in place[0] or "library" in place[0]:
         deed = draw.pick(kept(SOCIAL, objects="none") if "park" in place[0] else kept(HUMAN_ACTIVE, chinese="读"))
@@ -362,7 +362,10 @@ def having(draw: Draw) -> Phrase:
 INHABITANTS: dict[str, tuple[Noun, ...]] = {
     "table": (lexicon.BOOK, lexicon.APPLE, lexicon.LETTER, lexicon.HAT, lexicon.CAKE, lexicon.CAT, lexicon.PHOTO),
     "chair": (lexicon.BOOK, lexicon.HAT, lexicon.UMBRELLA, lexicon.COAT, lexicon.CAT, lexicon.LETTER),
+    "under the table": (lexicon.CAT, lexicon.DOG, lexicon.MOUSE, lexicon.HAT, lexicon.KEY),
+    "under the chair": (lexicon.CAT, lexicon.DOG, lexicon.MOUSE, lexicon.PEN, lexicon.UMBRELLA),
     "tree": (lexicon.CAT, lexicon.DOG, lexicon.HORSE, lexicon.UMBRELLA, lexicon.BIRD),
+    "in the tree": (lexicon.CAT, lexicon.BIRD, lexicon.APPLE),
     "garden": (lexicon.CAT, lexicon.DOG, lexicon.HORSE, lexicon.BIRD),
     "kitchen": (lexicon.CAT, lexicon.MOUSE, lexicon.CAKE, lexicon.DOG),
 }

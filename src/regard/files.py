@@ -1,0 +1,126 @@
+"""Writing to a disk. A file appears whole or not at all, and what fails is told in a line.
+
+Everything that Regard writes goes through here, by the few calls of `os` in this module.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, cast
+
+from regard.errors import RegardError
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+_LEFT_BEHIND = re.compile(r"\..+\.(\d+)\.part")
+_REMEDIES = {
+    errno.ENOSPC: "make room, and try again",
+    errno.EDQUOT: "make room, and try again",
+    errno.EFBIG: "allow larger files, or choose another place",
+    errno.EACCES: "choose another place",
+    errno.EPERM: "choose another place",
+    errno.EROFS: "choose another place",
+}
+
+
+@contextmanager
+def written_beside(path: str | Path) -> Iterator[IO[bytes]]:
+    """A file to write to, forwards or with seeks, that takes the place of `path` when all went well.
+
+    It is written beside its place, is on the disk before it gets its name, and disappears when anything fails; then
+    what was there before is still there. Raises RegardError where it can't be written.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        descriptor = os.open(beside, _FLAGS, 0o666)
+        with io.BufferedWriter(cast(io.RawIOBase, _Raw(descriptor))) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(descriptor)
+        os.replace(beside, path)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(beside)
+        if isinstance(error, OSError):
+            raise RegardError(f"{path}: can't be written: {_told(error)}") from None
+        raise
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file whole, by `written_beside`. Raises RegardError."""
+    with written_beside(path) as stream:
+        stream.write(content)
+
+
+def remove_file(path: str | Path) -> None:
+    """Remove a file if it is there. Raises RegardError where that fails."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RegardError(f"{path}: can't be removed: {_told(error)}") from None
+
+
+def make_folder(path: str | Path) -> None:
+    """Make a folder, and those above it, where there is none. Raises RegardError."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise RegardError(f"{path}: can't be made: {_told(error)}") from None
+
+
+def is_left_behind(path: Path) -> bool:
+    """Whether this is the half of a file that a process was writing when it was killed."""
+    found = _LEFT_BEHIND.fullmatch(path.name)
+    return found is not None and (int(found[1]) == os.getpid() or not _alive(int(found[1])))
+
+
+class _Raw(io.RawIOBase):
+    """A descriptor as a stream without a buffer. It does not tell its number, so that nobody writes past this class."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        return os.write(self._descriptor, content)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return os.lseek(self._descriptor, offset, whence)
+
+    def tell(self) -> int:
+        return os.lseek(self._descriptor, 0, os.SEEK_CUR)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            os.close(self._descriptor)
+
+
+def _told(error: OSError) -> str:
+    remedy = _REMEDIES.get(error.errno or 0)
+    return (error.strerror or str(error)) + (f"; {remedy}" if remedy else "")
+
+
+def _alive(process: int) -> bool:
+    if os.name == "nt":  # where asking would interrupt it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

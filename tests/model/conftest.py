@@ -1,0 +1,8 @@
+"""The contracts are proven with what is measured: both need `benchmarks/`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))

@@ -1,0 +1,316 @@
+"""A pointer-generator and a monotonic HMM behind the contracts of every readout; search knows neither."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from tiny_models import BOS, EOS, VOCABULARY, batch, model, settings, texts
+from torch import Tensor
+
+from regard.model import EncoderDecoder, length_penalty, search
+from regard.settings import AttentionSettings, SearchSettings
+from spike_readouts import HmmReadout, PointerReadout, forward
+
+WIDTH = 8
+SOURCES, TARGETS = texts(4, 1, 6), texts(4, 2, 5)
+
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "pointer": ("pointer", {}),
+    "pointer, two heads of a transformer": (
+        "pointer",
+        {"decoder": "transformer pre", "cross": AttentionSettings(heads=2)},
+    ),
+    "pointer, location_aware": ("pointer", {"cross": AttentionSettings(score="location_aware")}),
+    "hmm": ("hmm", {"decoder": "lstm after, 2 layers", "context": "fixed"}),
+    "hmm, fed and additive": ("hmm additive", {"context": "fixed"}),
+    "hmm, transformers": ("hmm", {"encoder": "transformer pre", "decoder": "transformer pre", "context": "fixed"}),
+}
+every_kind = pytest.mark.parametrize("name", KINDS)
+
+
+def made_of(name: str, seed: int = 0, vocabulary: int = VOCABULARY) -> EncoderDecoder:
+    """A model in double precision with one of the readouts, its parameters grown."""
+    readout, others = KINDS[name]
+    made = model(settings(**others), seed, vocabulary)
+    torch.manual_seed(seed + 1)
+    if readout == "pointer":
+        copied = torch.arange(vocabulary)
+        copied[-1] = 4  # two tokens of the source are one of the target
+        chosen: Any = PointerReadout(WIDTH, WIDTH, vocabulary, copied)
+    else:
+        chosen = HmmReadout(WIDTH, WIDTH, vocabulary, *readout.split()[1:])
+    with torch.no_grad():
+        for parameter in chosen.parameters():
+            parameter.add_(torch.randn_like(parameter)).mul_(1.5)
+    made.readout = chosen.double()
+    return made.eval()
+
+
+@every_kind
+def test_gradients_are_finite_differences(name: str) -> None:
+    made, pairs = made_of(name), batch(SOURCES, TARGETS)
+    made.loss(pairs, 0.1).nll.backward()
+    learned = [parameter for parameter in made.parameters() if parameter.grad is not None]
+    assert {id(parameter) for parameter in made.readout.parameters()} <= {id(parameter) for parameter in learned}
+    torch.manual_seed(1)
+    for _ in range(3):
+        directions = [torch.randn_like(parameter) for parameter in learned]
+        found = []
+        with torch.no_grad():
+            for distance in (1e-7, -2e-7, 1e-7):
+                for parameter, direction in zip(learned, directions, strict=True):
+                    parameter.add_(direction, alpha=distance)
+                found.append(made.loss(pairs, 0.1).nll)
+        parts = [(p.grad * d).sum() for p, d in zip(learned, directions, strict=True) if p.grad is not None]
+        assert torch.allclose((found[0] - found[1]) / 2e-7, torch.stack(parts).sum(), rtol=1e-6, atol=1e-5)
+
+
+@every_kind
+def test_steps_equal_the_whole_sequence_and_weights_are_distributions(name: str) -> None:
+    made, pairs = made_of(name), batch(SOURCES, TARGETS)
+    with torch.no_grad():
+        forced = made.forced(pairs, ("cross",))
+        encoded = made.encode(pairs.source, pairs.source_lengths)
+        memory, state = made.prepare(encoded), made.start(encoded, 1)
+        for place in range(pairs.target_in.shape[1]):
+            step = made.step(pairs.target_in[:, place : place + 1], memory, state, ("cross",))
+            state, there = step.state, pairs.target_mask[:, place]
+            found = step.log_probs[:, 0].gather(1, pairs.target_out[:, place, None])[:, 0]
+            assert torch.allclose(found[there], forced.log_probs[there, place], rtol=0, atol=1e-10)
+            assert torch.allclose(step.log_probs.exp().sum(-1), torch.ones(4, 1).double(), rtol=0, atol=1e-12)
+            assert step.observed.keys() == forced.observed.keys()
+            for key, weights in step.observed.items():
+                assert torch.allclose(weights[there, :, 0], forced.observed[key][there, :, place], rtol=0, atol=1e-10)
+                assert torch.allclose(weights.sum(-1), torch.ones_like(weights[..., 0]), rtol=0, atol=1e-10)
+        assert not made.step(pairs.target_in[:, :1], memory, made.start(encoded, 1)).observed
+        assert not made.forced(pairs).observed
+
+
+@every_kind
+def test_padding_and_an_empty_source_change_nothing(name: str) -> None:
+    made = made_of(name)
+    sources = [*SOURCES, SOURCES[0][:0]]
+    targets = [*TARGETS, TARGETS[0]]
+    with torch.no_grad():
+        together = made.forced(batch(sources, targets), ("cross",))
+        for number, (source, target) in enumerate(zip(sources, targets, strict=True)):
+            alone = made.forced(batch([source], [target]), ("cross",))
+            length = len(target) + 1
+            assert torch.allclose(together.log_probs[number, :length], alone.log_probs[0], rtol=0, atol=1e-10)
+            assert not together.log_probs[number, length:].any()
+            for key, weights in alone.observed.items():
+                within = together.observed[key][number, :, :length]
+                assert torch.allclose(within[..., : len(source)], weights[0, ..., : len(source)], rtol=0, atol=1e-10)
+                assert not within[..., len(source) :].any()
+    made.loss(batch(sources, targets)).nll.backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in made.parameters())
+
+
+@every_kind
+def test_smoothing_mixes_in_the_vocabulary(name: str) -> None:
+    made, pairs = made_of(name), batch(SOURCES, TARGETS)
+    with torch.no_grad():
+        plain, smooth = made.loss(pairs), made.loss(pairs, 0.1)
+        encoded = made.encode(pairs.source, pairs.source_lengths)
+        memory, state = made.prepare(encoded), made.start(encoded, 1)
+        total = 0.0
+        for place in range(pairs.target_in.shape[1]):
+            step = made.step(pairs.target_in[:, place : place + 1], memory, state)
+            state = step.state
+            total += float(step.log_probs[:, 0][pairs.target_mask[:, place]].mean(-1).sum())
+    assert float(smooth.nll) == pytest.approx(0.9 * float(plain.nll) - 0.1 * total, abs=1e-9)
+
+
+@dataclass
+class Given:
+    """Pairs whose targets end where they are cut, with or without a mark."""
+
+    source: Tensor
+    source_lengths: Tensor
+    target_in: Tensor
+    target_out: Tensor
+    target_lengths: Tensor
+
+
+def all_texts(vocabulary: int, length: int, source: np.ndarray) -> Given:
+    """Every text of so many tokens, any tokens, for one source."""
+    texts = torch.tensor(list(itertools.product(range(vocabulary), repeat=length)))
+    begins = torch.full((len(texts), 1), BOS)
+    lengths = torch.full((len(texts),), length)
+    sources = torch.tensor(source)[None].expand(len(texts), -1)
+    return Given(sources, torch.full_like(lengths, len(source)), torch.cat([begins, texts[:, :-1]], 1), texts, lengths)
+
+
+@every_kind
+def test_all_texts_together_have_probability_1(name: str) -> None:
+    made = made_of(name, vocabulary=6)
+    for source in (np.array([4, 5, 4]), np.array([5])):
+        with torch.no_grad():
+            found = made.forced(all_texts(6, 3, source)).log_probs.sum(1)
+        assert float(found.exp().sum()) == pytest.approx(1.0, abs=1e-11)
+
+
+@given(seed=st.integers(0, 500), places=st.integers(1, 4), length=st.integers(1, 4), sharpness=st.sampled_from([1, 5]))
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_the_recursion_is_enumeration_over_all_monotonic_paths(
+    seed: int, places: int, length: int, sharpness: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (2, 1, length, places)
+    scores, emissions = (sharpness * torch.randn(shape, generator=generator, dtype=torch.float64)).requires_grad_()
+    weights = scores.softmax(-1)
+    terms = []
+    for path in itertools.product(range(places), repeat=length):
+        probability = weights[0, 0, path[0]]
+        for place in range(1, length):
+            allowed = path[place] >= path[place - 1]
+            probability = probability * allowed * weights[0, place, path[place]]
+            probability = probability / weights[0, place, path[place - 1] :].sum()
+        terms.append(probability * emissions[0, range(length), path].sum().exp())
+    total = torch.stack(terms).sum().log()
+    predicted, log_probs = forward(weights.log(), emissions)
+    assert torch.allclose(log_probs.sum(), total, rtol=0, atol=1e-9)
+    assert torch.allclose(predicted.exp().sum(-1), torch.ones(1, length).double(), rtol=0, atol=1e-12)
+    for wanted, found in zip(
+        torch.autograd.grad(total, (scores, emissions), retain_graph=True),
+        torch.autograd.grad(log_probs.sum(), (scores, emissions)),
+        strict=True,
+    ):
+        assert torch.allclose(wanted, found, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if "hmm" in name])
+def test_the_likelihood_of_a_model_is_enumeration_and_so_is_the_posterior(name: str) -> None:
+    made = made_of(name)
+    readout = made.readout
+    assert isinstance(readout, HmmReadout)
+    for source, target in zip(texts(3, 11, 4), texts(3, 12, 3), strict=True):
+        pairs = batch([source], [target])
+        with torch.no_grad():
+            encoded = made.encode(pairs.source, pairs.source_lengths)
+            output = made.decoder(pairs.target_in, encoded)
+            weights = readout.attention(output.hidden, encoded.source)[1].dense()[0, 0]
+            places = torch.tanh(readout.narrow(encoded.source))[:, None] @ readout.project.weight.mT
+            everything = (readout.project(output.hidden)[:, :, None] + places).log_softmax(-1)[0]  # (T, S, V)
+            forced = made.forced(pairs, ("cross",))
+            posterior = readout.posterior(output, pairs.target_out, pairs.target_mask, readout.prepare(encoded))[0]
+        steps = len(target) + 1
+        total, seen = 0.0, np.zeros((steps, len(source)))
+        for path in itertools.combinations_with_replacement(range(len(source)), steps):
+            probability = float(weights[0, path[0]])
+            for place in range(1, steps):
+                probability *= float(weights[place, path[place]] / weights[place, path[place - 1] :].sum())
+            for place in range(steps):
+                probability *= float(everything[place, path[place], pairs.target_out[0, place]].exp())
+            total += probability
+            seen[range(steps), path] += probability
+        assert float(forced.log_probs.sum()) == pytest.approx(np.log(total), abs=1e-9)
+        assert np.allclose(posterior.numpy(), seen / total, rtol=0, atol=1e-9)
+
+
+def test_a_pointer_is_the_definition() -> None:
+    made = made_of("pointer")
+    readout = made.readout
+    assert isinstance(readout, PointerReadout)
+    source = np.array([5, 7, 5, VOCABULARY - 1])
+    pairs = batch([source], [np.array([5, 9])])
+    with torch.no_grad():
+        encoded = made.encode(pairs.source, pairs.source_lengths)
+        output = made.decoder(pairs.target_in, encoded, ("cross",))
+        gate = torch.sigmoid(readout.gate(torch.cat([output.hidden, output.context], -1)))
+        wanted = gate * readout.vocabulary.log_probs(output).exp()
+        for place, token in enumerate((5, 7, 5, 4)):
+            wanted[0, :, token] += (1.0 - gate[0, :, 0]) * output.observed["cross", 0][0, 0, :, place]
+        found = readout.step(output, pairs.target_in, readout.prepare(encoded)).log_probs
+        forced = made.forced(pairs).log_probs
+    assert torch.allclose(found, wanted.log(), rtol=0, atol=1e-10)
+    assert torch.allclose(forced[0], wanted[0].gather(1, pairs.target_out[0, :, None])[:, 0].log(), rtol=0, atol=1e-10)
+
+
+@every_kind
+def test_a_beam_as_wide_as_everything_is_exhaustive_search(name: str) -> None:
+    made = made_of(name, vocabulary=6)
+    tokens = [token for token in range(6) if token not in (*made.never, EOS)]
+    every = [text for length in range(4) for text in itertools.product(tokens, repeat=length)]
+    for source in (np.array([4, 5, 4]), np.array([5])):
+        pairs = batch([source] * len(every), [np.array(text, np.int64) for text in every])
+        with torch.no_grad():
+            log_probs = made.forced(pairs).log_probs.sum(1).tolist()
+        scored = [(one / length_penalty(len(text) + 1, 0.6), text) for one, text in zip(log_probs, every, strict=True)]
+        best = sorted(scored, reverse=True)[:10]
+        found = search(made, [source], SearchSettings(beam=100, n_best=10, max_length=3))[0]
+        assert [one.tokens for one in found] == [text for _, text in best]
+        assert np.allclose([one.score for one in found], [score for score, _ in best], rtol=0, atol=1e-9)
+
+
+@every_kind
+def test_a_hypothesis_is_what_forced_decoding_makes_of_its_text(name: str) -> None:
+    made = made_of(name)
+    sources = texts(5, 4, 6)
+    found = search(made, sources, SearchSettings(beam=5, n_best=3, max_length=6, batch=3, coverage_penalty=0.2))
+    for source, hypotheses in zip(sources, found, strict=True):
+        assert len(hypotheses) == 3
+        for one in hypotheses:
+            with torch.no_grad():
+                forced = made.forced(batch([source], [np.array(one.tokens, np.int64)]), ("cross",))
+            assert one.log_prob == pytest.approx(float(forced.log_probs.sum()), abs=1e-9)
+            assert one.attention.keys() == forced.observed.keys()
+            for place, weights in forced.observed.items():
+                assert np.allclose(one.attention[place], weights[0].numpy(), rtol=0, atol=1e-9)
+
+
+def test_normalizers_that_underflow_are_summed_by_themselves() -> None:
+    made = made_of("hmm")
+    with torch.no_grad():
+        made.readout.project.weight.mul_(60.0)  # type: ignore[union-attr,operator]
+    pairs = batch(SOURCES, TARGETS)
+    with torch.no_grad():
+        wanted = made.forced(pairs).log_probs
+    single = made.float()
+    assert torch.allclose(single.forced(pairs).log_probs.double(), wanted, rtol=1e-4, atol=1e-2)
+    single.loss(pairs).nll.backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in single.parameters())
+    assert single.readout.project.weight.grad.any()  # type: ignore[union-attr]
+
+
+def spelled(count: int, seed: int) -> tuple[list[np.ndarray], list[np.ndarray], list[list[int]]]:
+    """Pairs where every token of the source says one of the target, odd ones twice; and where each came from."""
+    chance = np.random.default_rng(seed)
+    sources = [chance.integers(4, VOCABULARY, chance.integers(2, 7)) for _ in range(count)]
+    origins = [[place for place, token in enumerate(source) for _ in range(1 + token % 2)] for source in sources]
+    return sources, [14 - source[origin] for source, origin in zip(sources, origins, strict=True)], origins
+
+
+def test_the_posterior_finds_where_unseen_texts_came_from() -> None:
+    torch.manual_seed(0)
+    made = EncoderDecoder(settings(context="fixed", width=24, decoder="gru after"), VOCABULARY, VOCABULARY)
+    readout = made.readout = HmmReadout(24, 24, VOCABULARY)
+    sources, targets, origins = spelled(40, 1)
+    unseen = batch(sources, targets)
+
+    def right() -> float:
+        with torch.no_grad():
+            encoded = made.encode(unseen.source, unseen.source_lengths)
+            output = made.decoder(unseen.target_in, encoded)
+        places = readout.posterior(output, unseen.target_out, unseen.target_mask, readout.prepare(encoded)).argmax(-1)
+        found = [places[number, : len(origin)].numpy() == origin for number, origin in enumerate(origins)]
+        return float(np.concatenate(found).mean())
+
+    assert right() < 0.5
+    sources, targets, _ = spelled(640, 0)
+    batches = [batch(sources[first : first + 32], targets[first : first + 32]) for first in range(0, 640, 32)]
+    optimizer = torch.optim.Adam(made.parameters(), lr=0.01)
+    for pairs in batches * 3:
+        optimizer.zero_grad()
+        loss = made.loss(pairs)
+        (loss.nll / loss.tokens).backward()
+        optimizer.step()
+    assert right() > 0.9

@@ -1,0 +1,8 @@
+"""The tables of the papers are scripts; their modules are imported from where they stand."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks" / "papers"))
