@@ -39,7 +39,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("beam", "n_best"), (1, 10**5)),
     **dict.fromkeys(("rate", "minutes", "warmup", "decay", "clip", "patience", "min_length"), (0, _MANY)),
     "seed": (0, 2**63 - 1),
-    **dict.fromkeys(("length_penalty", "coverage_penalty"), (0, 1000)),
+    **dict.fromkeys(("length_penalty", "coverage_penalty", "coverage"), (0, 1000)),
     **dict.fromkeys(("dropout", "word_dropout", "smoothing"), (0, 0.99)),
 }
 _NAMED = {"score": SCORES, "normalizer": NORMALIZERS}

@@ -25,12 +25,19 @@ SENTENCES = ("Tom chases Jerry.", "Tom chase Jerry")
 WORDS = "words.json"
 SETTINGS: dict[str, Any] = {
     "model": {
-        "encoder": {"width": 192, "memory": "both"},
+        "encoder": {"width": 192, "memory": "words"},
         "decoder": {"width": 192, "input_feeding": False, "word_dropout": 0.3},
         "embedding": 128,
         "dropout": 0.2,
     },
-    "training": {"updates": 700, "batch": 700, "rate": 3e-3, "schedule": "linear", "validate_every": 350},
+    "training": {
+        "updates": 1000,
+        "batch": 700,
+        "rate": 3e-3,
+        "schedule": "linear",
+        "validate_every": 500,
+        "coverage": 0.4,
+    },
     "search": {"beam": 1},
 }
 
@@ -67,6 +74,8 @@ def learn(pocket: Pocket, folder: Path, report: Reporter, *, context: str = "att
         "data": {"target_tokens": str(words)},
         "model": {**SETTINGS["model"], "context": context},
     }
+    if context == "fixed":  # which looks at no word, so none can be covered
+        settings["training"] = {**SETTINGS["training"], "coverage": 0.0}
     return train(
         [(pair.source, pair.target) for pair in pocket.train],
         dev=[(pair.source, pair.target) for pair in pocket.dev],

@@ -60,8 +60,9 @@ class EncoderSettings:
         feedforward: width of the inner layer of a Transformer.
         norm: pre or post: where a Transformer normalises its layers.
         position: how a Transformer knows places: sinusoidal, learned, rotary, relative, alibi or none.
-        memory: what stands for each token: states, or both: its state and its embedding side by side. A state knows its
-            neighbours too; with the embedding, weights say better which word was looked at.
+        memory: what stands for each token: states; both: its state and its embedding side by side; or words: both are
+            compared, and the embedding alone is what is looked up. A state knows its neighbours too; with the embedding,
+            weights say better which word was looked at.
     """
 
     kind: Encoder = "recurrent"
@@ -72,7 +73,7 @@ class EncoderSettings:
     feedforward: int = 512
     norm: Literal["pre", "post"] = "pre"
     position: Literal["sinusoidal", "learned", "rotary", "relative", "alibi", "none"] = "sinusoidal"
-    memory: Literal["states", "both"] = "states"
+    memory: Literal["states", "both", "words"] = "states"
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,16 @@ class ModelSettings:
     @property
     def memory_width(self) -> int:
         """Of each place of the memory."""
-        embedding = self.encoder.width if self.encoder.kind == "transformer" else self.embedding
-        return self.encoder.width + (embedding if self.encoder.memory == "both" else 0)
+        return self.encoder.width + (0 if self.encoder.memory == "states" else self._source_embedding)
+
+    @property
+    def values_width(self) -> int:
+        """Of that part of a place of the memory, its last, that attention sums."""
+        return self._source_embedding if self.encoder.memory == "words" else self.memory_width
+
+    @property
+    def _source_embedding(self) -> int:
+        return self.encoder.width if self.encoder.kind == "transformer" else self.embedding
 
     @property
     def code_width(self) -> int:
@@ -207,6 +216,7 @@ class TrainingSettings:
         decay: weight decay.
         clip: the greatest norm of the gradient; 0: any.
         smoothing: label smoothing.
+        coverage: what it costs to look at a source word less or more than once in all (Xu et al. 2015); 0: nothing.
         validate_every: updates between validations; none: about ten to twenty in a training.
         patience: stop after so many validations in a row without a better one; 0: never.
         max_skipped: stop after so many updates in a row whose gradient is no number; such updates are left out.
@@ -231,6 +241,7 @@ class TrainingSettings:
     decay: float = 0.0
     clip: float = 1.0
     smoothing: float = 0.1
+    coverage: float = 0.0
     validate_every: int | None = None
     patience: int = 0
     max_skipped: int = 20

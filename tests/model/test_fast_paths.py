@@ -7,10 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regard.attention import select
 from regard.model import output
 from regard.model.cells import Cell
-from regard.model.contracts import reorder
 from regard.model.deferred import deferred
 from regard.model.dropout import Dropout
 from regard.model.output import cross_entropy
@@ -110,14 +108,3 @@ def test_dropout_leaves_out_its_share_and_keeps_the_mean(p: float) -> None:
 
 def test_all_can_be_dropped() -> None:
     assert not Dropout(1.0)(torch.ones(100)).any()
-
-
-def test_reordering_by_rows_is_selecting() -> None:
-    torch.manual_seed(4)
-    parents = torch.randint(0, 3, (4, 5))
-    state = (torch.randn(4, 3, 2, 7), None, torch.randn(4, 3).expand(4, 3), 6)
-    wanted, found = select(state, parents), reorder(state, parents)
-    assert torch.equal(found[0], wanted[0])
-    assert torch.equal(found[2], wanted[2])
-    assert found[1] is None
-    assert found[3] == 6

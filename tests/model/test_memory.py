@@ -12,7 +12,7 @@ from regard.settings import DecoderSettings, EncoderSettings, ModelSettings
 TOKENS, LENGTHS = torch.tensor([[4, 5, 6, 7], [8, 9, 0, 0]]), torch.tensor([4, 2])
 
 
-@pytest.mark.parametrize("encoder", ["lstm, both", "transformer, both"])
+@pytest.mark.parametrize("encoder", ["lstm, both", "transformer, both", "lstm, words", "transformer, words"])
 def test_embeddings_stand_beside_states(encoder: str) -> None:
     chosen = settings(encoder)
     made = model(chosen)
@@ -33,6 +33,15 @@ def test_widths() -> None:
     transformer = ModelSettings(encoder=EncoderSettings("transformer", width=10, memory="both"), embedding=6)
     assert transformer.memory_width == 20
     assert ModelSettings(embedding=6).memory_width == 256
+
+
+def test_words_alone_are_looked_up() -> None:
+    made = model(settings("lstm, words"))
+    encoded = made.encode(TOKENS, LENGTHS)
+    observed = made.decoder(torch.tensor([[1, 4], [1, 5]]), encoded, {"cross"})
+    embedded = made.encoder.embedding(TOKENS)
+    expected = observed.observed["cross", 0][:, 0] @ embedded
+    torch.testing.assert_close(observed.context, expected)
 
 
 def test_hidden_tokens_leave_their_places() -> None:

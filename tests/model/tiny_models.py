@@ -24,6 +24,8 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "transformer alibi": {"kind": "transformer", "position": "alibi"},
     "lstm, both": {"memory": "both"},
     "transformer, both": {"kind": "transformer", "memory": "both"},
+    "lstm, words": {"memory": "words"},
+    "transformer, words": {"kind": "transformer", "memory": "words"},
 }
 DECODERS: dict[str, dict[str, Any]] = {
     "lstm feeding": {},

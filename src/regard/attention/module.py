@@ -46,6 +46,7 @@ class Attention(nn.Module):
     Args:
         query_dim: the width of queries.
         source_dim: the width of the source that keys and values are made from (default: query_dim).
+        values_from: how many units of the source, its last, values are made from (default: all).
         dim: the width of all heads' keys together (default: query_dim).
         value_dim: that of all heads' values together (default: dim).
         heads: how many attend side by side.
@@ -72,6 +73,7 @@ class Attention(nn.Module):
         query_dim: int,
         source_dim: int | None = None,
         *,
+        values_from: int | None = None,
         dim: int | None = None,
         value_dim: int | None = None,
         heads: int = 1,
@@ -90,7 +92,8 @@ class Attention(nn.Module):
         super().__init__()
         source_dim = source_dim or query_dim
         dim = dim or query_dim
-        value_dim = value_dim or (dim if project == "all" else source_dim)
+        self.values_from = source_dim if values_from is None else values_from
+        value_dim = value_dim or (dim if project == "all" else self.values_from)
         kv_heads = kv_heads or heads
         widths = {"query_dim": query_dim, "source_dim": source_dim, "dim": dim, "value_dim": value_dim}
         _check_settings(widths, heads, kv_heads, score, position, project)
@@ -105,7 +108,7 @@ class Attention(nn.Module):
         if project != "none" and self.compares_keys:
             self.key_projection = nn.Linear(source_dim, int(dim * shared), bias)
         if project == "all":
-            self.value_projection = nn.Linear(source_dim, int(value_dim * shared), bias)
+            self.value_projection = nn.Linear(self.values_from, int(value_dim * shared), bias)
             self.output_projection = nn.Linear(value_dim, query_dim, bias)
         self._score = named("score", score, SCORES) if isinstance(score, str) and _base(score) in SCORES else score
         self._own_score(q_dim, k_dim, source_dim, longest)
@@ -337,6 +340,8 @@ class Attention(nn.Module):
 
     def _heads(self, source: Tensor, side: str) -> Tensor:
         """(..., K, source_dim) to (..., H, K, D), the keys or the values."""
+        if side == "value":
+            source = source[..., source.shape[-1] - self.values_from :]
         if self.project == "none" or (self.project == "scores" and side == "value"):
             return source.unsqueeze(-3)
         if side == "key" and not self.compares_keys:

@@ -9,7 +9,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -110,19 +109,6 @@ class Decoder(Protocol):
 def if_padded(mask: Tensor) -> Tensor | None:
     """A mask, or None where it rules out nothing, as in most batches of like lengths; a GPU is not asked."""
     return None if mask.is_cpu and bool(mask.all()) else mask
-
-
-def reorder(state: Any, parents: Tensor) -> Any:
-    """`regard.attention.select`, by whole rows at a time: each tensor t (B, beams, ...) becomes t[b, parents[b, i]]."""
-    batch, beams = parents.shape
-
-    def pick(leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor):
-            return leaf
-        first = torch.arange(0, batch * leaf.shape[1], leaf.shape[1], device=leaf.device)[:, None]
-        return leaf.flatten(0, 1).index_select(0, (first + parents).flatten()).unflatten(0, (batch, beams))
-
-    return pytree.tree_map(pick, state)
 
 
 def take(value: Any, index: Tensor) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from regard.errors import RegardError
 from regard.model.contracts import Decoder, DecoderMemory, Encoded, Observed, Pairs, State, check_places
+from regard.model.coverage import coverage as coverage_of
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import RecurrentEncoder, TransformerEncoder
 from regard.model.readout import Auxiliary, Readout, SoftmaxReadout
@@ -109,16 +110,24 @@ class EncoderDecoder(nn.Module):
         """`loss`: what wrappers for several processes and compilers call."""
         return self.loss(batch, smoothing)
 
-    def loss(self, batch: Pairs, smoothing: float = 0.0) -> Loss:
-        """The sum of -log p over the tokens of a batch's targets; an empty batch gives 0, with gradients of 0."""
+    def loss(self, batch: Pairs, smoothing: float = 0.0, coverage: float = 0.0) -> Loss:
+        """The sum of -log p over the tokens of a batch's targets; an empty batch gives 0, with gradients of 0.
+
+        With `coverage`, that many times `regard.model.coverage` is an auxiliary loss; a model without attention raises
+        `RegardError` for it.
+        """
         tokens = batch.target_lengths.sum()
         if not len(batch.target_in):
             nothing = torch.stack([parameter.sum() for parameter in self.parameters()]).sum() * 0.0
             return Loss(nothing, tokens, {})
         encoded = self.encode(batch.source, batch.source_lengths)
-        output = self.decoder(batch.target_in, encoded, self.readout.needs)
-        memory = self.readout.prepare(encoded)
-        nll, auxiliary = self.readout.nll(output, batch.target_out, _target_mask(batch), memory, smoothing)
+        needs = self.readout.needs.union({"cross"}) if coverage else self.readout.needs
+        output, mask = self.decoder(batch.target_in, encoded, needs), _target_mask(batch)
+        nll, auxiliary = self.readout.nll(output, batch.target_out, mask, self.readout.prepare(encoded), smoothing)
+        if coverage:
+            if self.settings.context == "fixed":
+                raise RegardError("training.coverage: a fixed context looks at no word; leave it at 0")
+            auxiliary = {**auxiliary, "coverage": coverage * coverage_of(output.observed, encoded.mask, mask)}
         return Loss(nll, tokens, auxiliary)
 
     def forced(self, batch: Pairs, observe: Collection[str] = ()) -> Forced:

@@ -22,14 +22,14 @@ class RecurrentEncoder(nn.Module):
     """A GRU or LSTM over the tokens, in one direction or two (Schuster & Paliwal 1997), in several layers.
 
     The memory is the last layer's states, (B, S, width), both directions side by side and 0 at padding; beside them the
-    embeddings where `memory` is both.
+    embeddings where `memory` is both or words.
     """
 
     def __init__(self, embedding: TokenEmbedding, settings: EncoderSettings, dropout: float) -> None:
         super().__init__()
         if settings.width % settings.directions:
             raise RegardError(f"model.encoder.width: {settings.width} is odd; two directions need an even one")
-        self.embedding, self.directions, self.both = embedding, settings.directions, settings.memory == "both"
+        self.embedding, self.directions, self.both = embedding, settings.directions, settings.memory != "states"
         kind = nn.LSTM if settings.cell == "lstm" else nn.GRU
         self.layers = kind(
             embedding.width,
@@ -75,7 +75,7 @@ class EncoderLayer(nn.Module):
 class TransformerEncoder(nn.Module):
     """Layers of self-attention and feed-forward networks (Vaswani et al. 2017).
 
-    The memory is the last layer's output; beside it the embeddings, with their places, where `memory` is both.
+    The memory is the last layer's output; beside it the embeddings, with their places, if `memory` is both or words.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class TransformerEncoder(nn.Module):
         longest: int,
     ) -> None:
         super().__init__()
-        self.embedding, self.both = embedding, settings.memory == "both"
+        self.embedding, self.both = embedding, settings.memory != "states"
         self.layers = nn.ModuleList(EncoderLayer(settings, attention, dropout, longest) for _ in range(settings.layers))
         self.norm = last_norm(settings.width, settings.norm)
 

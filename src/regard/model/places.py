@@ -30,15 +30,19 @@ def self_attention(settings: AttentionSettings, width: int, position: str, longe
     )
 
 
-def transformer_cross(settings: AttentionSettings, width: int, source_width: int, longest: int) -> Attention:
+def transformer_cross(
+    settings: AttentionSettings, width: int, source_width: int, values_from: int, longest: int
+) -> Attention:
     """Attention from a layer of a Transformer to the memory, everything projected (Vaswani et al. 2017)."""
-    return _attention("cross", settings, width, source_width, longest, project="all")
+    return _attention("cross", settings, width, source_width, longest, project="all", values_from=values_from)
 
 
-def recurrent_cross(settings: AttentionSettings, width: int, source_width: int, longest: int) -> Attention:
+def recurrent_cross(
+    settings: AttentionSettings, width: int, source_width: int, values_from: int, longest: int
+) -> Attention:
     """Attention from a recurrent decoder to the memory.
 
-    In one head the memory itself is what is summed, and only what is compared is projected (Bahdanau et al. 2015);
+    In one head the memory itself, or its last `values_from` units, is what is summed, and only what is compared is projected (Bahdanau et al. 2015);
     `bilinear`, `location`, and `dot` between equal widths compare the states as they are (Luong et al. 2015). Several
     heads, or fewer heads of keys, have projections of everything.
     """
@@ -49,12 +53,12 @@ def recurrent_cross(settings: AttentionSettings, width: int, source_width: int, 
         project = "none"
     else:
         project = "scores"
-    return _attention("cross", settings, width, source_width, longest, project=project)
+    return _attention("cross", settings, width, source_width, longest, project=project, values_from=values_from)
 
 
-def context_width(attention: Attention, width: int, source_width: int) -> int:
+def context_width(attention: Attention, width: int) -> int:
     """The width of the contexts of a cross-attention of `recurrent_cross`."""
-    return width if attention.project == "all" else source_width
+    return width if attention.project == "all" else attention.values_from
 
 
 def over_sequence(

@@ -47,8 +47,10 @@ class RecurrentDecoder(nn.Module):
         self.attention, self.fixed = None, settings.fixed
         context = settings.code_width
         if settings.context == "attention":
-            self.attention = recurrent_cross(settings.cross, self.width, source_width, settings.longest)
-            context = context_width(self.attention, self.width, source_width)
+            self.attention = recurrent_cross(
+                settings.cross, self.width, source_width, settings.values_width, settings.longest
+            )
+            context = context_width(self.attention, self.width)
         given = embedding.width + (context if self.before else self.width if self.feeding else 0)
         kind = nn.LSTM if decoder.cell == "lstm" else nn.GRU
         self.layers = nn.ModuleList(

@@ -21,10 +21,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from regard.attention import select
 from regard.attention.selection import largest
 from regard.errors import NotNumbersError, RegardError
 from regard.memory import in_halves
-from regard.model.contracts import Observed, check_places, reorder, take
+from regard.model.contracts import Observed, check_places, take
 from regard.model.trail import Trail, array
 from regard.settings import SearchSettings
 
@@ -191,7 +192,7 @@ class _Search:
         going = self._may_win(said)
         self.live = self.live.masked_fill(~going[:, None], float("-inf"))
         self.tokens = tokens
-        self.state = reorder(state, parents) if self.beams > 1 else state
+        self.state = select(state, parents) if self.beams > 1 else state
         return going
 
     def _forbid(self, log_probs: Tensor, said: int) -> None:
@@ -213,7 +214,7 @@ class _Search:
         cross = [weights.mean(1) for (place, _), weights in observed.items() if place == "cross"]
         if not cross:
             raise RegardError("search.coverage_penalty: this model has no attention to its source; set it to 0")
-        self.covered = reorder(self.covered + torch.stack(cross).mean(0), parents)
+        self.covered = select(self.covered + torch.stack(cross).mean(0), parents)
 
     def _keep(self, ends: Tensor, found: Tensor, parents: Tensor, said: int) -> None:
         """Store the hypotheses that end at this step."""

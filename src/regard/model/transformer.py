@@ -38,7 +38,7 @@ class DecoderLayer(nn.Module):
         self.itself = self_attention(settings.self_attention, width, decoder.position, longest, causal=True)
         self.around_itself = Residual(width, decoder.norm, settings.dropout)
         self.cross: Attention | FixedContext = (
-            transformer_cross(settings.cross, width, source_width, longest)
+            transformer_cross(settings.cross, width, source_width, settings.values_width, longest)
             if settings.context == "attention"
             else FixedContext(width, settings.code_width)
         )

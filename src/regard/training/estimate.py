@@ -61,8 +61,8 @@ def estimate(model: Any, corpus: Corpus, settings: Settings, device: torch.devic
         begin = time.perf_counter()
         batch = make_batch(corpus.train, indices, corpus.source, corpus.target).to(device)
         optimizer.zero_grad(set_to_none=True)
-        found = model.loss(batch, smoothing=chosen.smoothing)
-        (found[0] / found[1]).backward()
+        found = model.loss(batch, chosen.smoothing, chosen.coverage)
+        (sum(found.auxiliary.values(), found.nll) / found.tokens).backward()
         optimizer.step()
         if device.type == "cuda":
             torch.cuda.synchronize()

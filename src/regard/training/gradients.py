@@ -48,8 +48,9 @@ def _backward(training: Training, indices: Sequence[int], tokens: int) -> float:
     """Add the gradients of a batch; returns the sum of its tokens' losses, without auxiliary ones."""
     corpus = training.corpus
     batch = make_batch(corpus.train, indices, corpus.source, corpus.target).to(training.predictor.device)
+    settings = training.settings.training
     with training.fabric.autocast():
-        loss = training.model.loss(batch, smoothing=training.settings.training.smoothing)
+        loss = training.model.loss(batch, settings.smoothing, settings.coverage)
     (sum(loss.auxiliary.values(), loss.nll) / tokens).backward()
     return float(loss.nll.detach())
 
@@ -88,13 +89,15 @@ def leave_out(training: Training, loss: float) -> None:
     weights = [name for name, parameter in named if not bool(parameter.isfinite().all())]
     found = [name for name, each in named if each.grad is not None and not bool(each.grad.isfinite().all())]
     what, wrong = ("weights", weights) if weights else ("gradients", found)
+    where = f"no numbers are in the {what} of {len(wrong)} of {len(named)} tensors, {wrong[0]} first"
+    if not wrong:
+        where = "every number is finite, and their norm is not"
     kept = (
         f"{WEIGHTS} keeps update {progress.best_update:,}, the best" if progress.best_update else "nothing is kept yet"
     )
     raise RegardError(
         f"the gradient was no number {progress.skipped} updates in a row, to update {progress.update:,} "
-        f"(training.max_skipped): no numbers are in the {what} of {len(wrong)} of {len(named)} tensors, {wrong[0]} "
-        f"first; {kept}; begin anew (--restart) with a lower training.rate (now {settings.rate:g}) or training.clip"
+        f"(training.max_skipped): {where}; {kept}; begin anew (--restart) with a lower training.rate (now {settings.rate:g}) or training.clip"
     )
 
 
