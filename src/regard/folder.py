@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CONFIG, WEIGHTS, FACTS, METRICS, DEV = "config.yaml", "model.safetensors", "facts.json", "metrics.jsonl", "dev.tsv"
-STATE = "training/state.pt"
+STATE = "training/state.safetensors"
 LARGEST_FACTS = 2**24
 
 
@@ -166,36 +167,46 @@ def save_metrics(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:
     write_bytes(folder / METRICS, lines.encode("utf-8"))
 
 
-def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
+def save_weights(path: Path, weights: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors as safetensors; tied ones are written under each of their names."""
     from safetensors.torch import save
 
-    write_bytes(path, save({name: weight.detach().cpu().contiguous().clone() for name, weight in weights.items()}))
+    own = {name: weight.detach().cpu().contiguous().clone() for name, weight in weights.items()}
+    write_bytes(path, save(own, dict(metadata) if metadata else None))
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
     """Read what `save_weights` wrote. Raises RegardError: missing, truncated, foreign."""
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
-        check_regular(path)
+    with _checked(path):
         return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        if isinstance(error, RegardError):
-            raise
-        raise RegardError(f"{path}: damaged, or no safetensors file ({one_line(error)})") from None
 
 
 def weight_shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
     """The shapes and types that a file of weights declares, by name; no numbers are read. Errors as `load_weights`."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
+
+    with _checked(path), safe_open(path, "pt") as stream:
+        slices = {name: stream.get_slice(name) for name in stream.keys()}  # noqa: SIM118
+        return {name: (tuple(each.get_shape()), each.get_dtype()) for name, each in slices.items()}
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """What is written beside the tensors of a file. Errors as `load_weights`."""
+    from safetensors import safe_open
+
+    with _checked(path), safe_open(path, "pt") as stream:
+        return dict(stream.metadata() or {})
+
+
+@contextmanager
+def _checked(path: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
 
     try:
         check_regular(path)
-        with safe_open(path, "pt") as stream:
-            slices = {name: stream.get_slice(name) for name in stream.keys()}  # noqa: SIM118
-            return {name: (tuple(each.get_shape()), each.get_dtype()) for name, each in slices.items()}
+        yield
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, RegardError):
             raise

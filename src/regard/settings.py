@@ -61,8 +61,8 @@ class EncoderSettings:
         norm: pre or post: where a Transformer normalises its layers.
         position: how a Transformer knows places: sinusoidal, learned, rotary, relative, alibi or none.
         memory: what stands for each token: states; both: its state and its embedding side by side; or words: both are
-            compared, and the embedding alone is what is looked up. A state knows its neighbours too; with the embedding,
-            weights say better which word was looked at.
+            compared, and the embedding alone is what is looked up. A state knows its neighbours too; with the
+            embedding, weights say better which word was looked at.
     """
 
     kind: Encoder = "recurrent"

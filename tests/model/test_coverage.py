@@ -9,7 +9,6 @@ from tiny_models import batch, model, settings, texts
 from regard.errors import RegardError
 from regard.model.coverage import coverage
 
-
 # As many looks, the mark's with them, as there are words to look at: it can come down to 0.
 SOURCES = texts(6, 1, 6)
 PAIRS = batch(SOURCES, [source[1:] for source in SOURCES])

@@ -24,7 +24,7 @@ def test_every_picture_of_the_page_is_there_and_small() -> None:
 def test_every_stored_result_is_of_a_job_of_today() -> None:
     for table, jobs in ((tatoeba_cmn.TABLE, tatoeba_cmn.jobs()), (curves.TABLE, curves.jobs())):
         lines = (RESULTS / f"{table}.jsonl").read_text(encoding="utf-8").splitlines()
-        assert len(lines) == len(report.finished(table, jobs))
+        assert len(lines) == len(report.finished(table, jobs)) > 0
 
 
 def test_jobs_have_names_and_digests_of_their_own() -> None:

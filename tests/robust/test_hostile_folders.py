@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 import regard
 from regard.cli import main
 from regard.data.vetting import vetted
+from regard.folder import metadata_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -191,7 +192,7 @@ class _Harm:
         return os.mkdir, (str(self.path),)
 
 
-@pytest.mark.parametrize("name", [*FILES, "training/state.pt"])
+@pytest.mark.parametrize("name", [*FILES, "training/state.safetensors"])
 def test_nothing_is_unpickled(folder: Path, tmp_path: Path, pairs_file: Path, name: str) -> None:
     for write in (
         lambda path: path.write_bytes(pickle.dumps(_Harm(tmp_path / "harmed"), protocol=2)),
@@ -316,29 +317,32 @@ def test_a_pattern_that_never_ends_is_given_up(tmp_path: Path) -> None:
             call("a" * 40 + "b")
 
 
-def _foreign_state(how: str, state: dict[str, Any], outside: Path) -> None:
+def _foreign_state(how: str, tensors: dict[str, torch.Tensor], facts: dict[str, Any], outside: Path) -> None:
     if how == "traversal":
-        state["progress"]["averaged"] = [f"/../../../{outside.name}"]
+        facts["progress"]["averaged"] = [f"/../../../{outside.name}"]
     elif how == "shapes":
-        state["weights"] = {name: torch.ones(1).expand(2**20, 2**20) for name in state["weights"]}
+        for name in tensors:
+            tensors[name] = torch.ones(3, 3, 3)
+    elif how == "names":
+        tensors["weights"] = torch.ones(1)
     elif how == "optimizer":
-        state["optimizer"] = {"state": {}, "param_groups": [{"params": [0]}]}
+        facts["optimizer"] = {"remembered": {}, "groups": [{"params": [0]}]}
     else:
-        state["progress"] = {"evil": 1}
+        facts["progress"] = {"evil": 1}
 
 
-@pytest.mark.parametrize("how", ["traversal", "shapes", "optimizer", "progress"])
+@pytest.mark.parametrize("how", ["traversal", "shapes", "names", "optimizer", "progress"])
 def test_states_of_another_training(folder: Path, pairs_file: Path, tmp_path: Path, how: str) -> None:
     """What a training would go on from is looked at as closely; it names no file outside of its folder."""
     outside = tmp_path / "mine.safetensors"
     outside.write_text("precious")
     (folder / "training" / "weights-").mkdir()
-    path = folder / "training" / "state.pt"
-    state = torch.load(path, weights_only=True)
-    _foreign_state(how, state, outside)
-    torch.save(state, path)
+    path = folder / "training" / "state.safetensors"
+    tensors, facts = load_file(path), json.loads(metadata_of(path)["training"])
+    _foreign_state(how, tensors, facts, outside)
+    save_file(tensors, path, {"training": json.dumps(facts)})
     settings: dict[str, Any] = {**TINY, "data": {"source_tokens": "bpe:30", "target_tokens": "character"}}
     settings["training"] = {**TINY["training"], "updates": 4}
-    with pytest.raises(regard.RegardError, match=r"state\.pt: (damaged|is of another model)"):
+    with pytest.raises(regard.RegardError, match=r"state\.safetensors: (damaged|is of another model)"):
         regard.train(pairs_file, out=folder, **settings)
     assert outside.read_text() == "precious"

@@ -148,14 +148,14 @@ def test_a_limit_of_the_system_itself_leaves_the_last_state(tmp_path: Path) -> N
     kept = load_state(tmp_path)
     assert kept is not None
     assert kept.progress.update == 1
-    assert [path.name for path in (tmp_path / STATE).parent.iterdir()] == ["state.pt"]
+    assert [path.name for path in (tmp_path / STATE).parent.iterdir()] == ["state.safetensors"]
 
 
 def test_what_a_killed_process_left_is_cleared_away(whole: tuple[Path, list[str]], tmp_path: Path) -> None:
     dead = max(int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()) + 10_000
     model = tmp_path / "model"
     (model / "training").mkdir(parents=True)
-    left = [model / f".config.yaml.{dead}.part", model / "training" / f".state.pt.{dead}.part"]
+    left = [model / f".config.yaml.{dead}.part", model / "training" / f".state.safetensors.{dead}.part"]
     living = model / "training" / f".maps.npz.{os.getppid()}.part"
     for path in (*left, living):
         path.write_bytes(b"half")

@@ -100,7 +100,7 @@ def test_two_processes_end_together_and_go_on(
     monkeypatch.setattr(processes, "_worker", watched)
 
     def fail(*_: Any) -> None:
-        raise RegardError("state.pt: can't be written: No space left on device")
+        raise RegardError("state.safetensors: can't be written: No space left on device")
 
     with monkeypatch.context() as patch:
         act, expected, message = {

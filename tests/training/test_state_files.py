@@ -18,7 +18,9 @@ from regard.training.state import Progress, State, load_state, save_state
 
 
 def _state(number: float) -> State:
-    return State(Progress(update=int(number)), {"weight": torch.full((4,), number)}, {"state": {}}, "pairs")
+    groups = [{"lr": 0.1, "params": [0]}]
+    optimizer = {"state": {0: {"step": torch.tensor(number), "kept": 0.1}}, "param_groups": groups}
+    return State(Progress(update=int(number)), {"weight": torch.full((4,), number)}, optimizer, "pairs")
 
 
 def _full(*_: Any) -> None:
@@ -37,7 +39,8 @@ def test_a_failed_write_leaves_the_last_state(tmp_path: Path, monkeypatch: pytes
     assert kept is not None
     assert kept.progress.update == 1
     assert kept.weights["weight"].tolist() == [1.0] * 4
-    assert [file.name for file in (tmp_path / STATE).parent.iterdir()] == ["state.pt"]
+    assert kept.optimizer == _state(1).optimizer
+    assert [file.name for file in (tmp_path / STATE).parent.iterdir()] == ["state.safetensors"]
 
 
 @pytest.mark.parametrize("kept", [0, 10, 200])
@@ -83,7 +86,7 @@ def test_a_disk_that_fills_up_while_training_loses_nothing(
         nonlocal count
         count += 1
         if count == 2:
-            raise RegardError("state.pt: can't be written: No space left on device")
+            raise RegardError("state.safetensors: can't be written: No space left on device")
         original(*arguments)
 
     with monkeypatch.context() as patch:

@@ -42,9 +42,9 @@ def recurrent_cross(
 ) -> Attention:
     """Attention from a recurrent decoder to the memory.
 
-    In one head the memory itself, or its last `values_from` units, is what is summed, and only what is compared is projected (Bahdanau et al. 2015);
-    `bilinear`, `location`, and `dot` between equal widths compare the states as they are (Luong et al. 2015). Several
-    heads, or fewer heads of keys, have projections of everything.
+    In one head the memory itself, or its last `values_from` units, is what is summed, and only what is compared is
+    projected (Bahdanau et al. 2015); `bilinear`, `location`, and `dot` between equal widths compare the states as they
+    are (Luong et al. 2015). Several heads, or fewer heads of keys, have projections of everything.
     """
     name = _base(settings.score)
     if settings.heads > 1 or settings.kv_heads is not None:

@@ -97,7 +97,8 @@ def leave_out(training: Training, loss: float) -> None:
     )
     raise RegardError(
         f"the gradient was no number {progress.skipped} updates in a row, to update {progress.update:,} "
-        f"(training.max_skipped): {where}; {kept}; begin anew (--restart) with a lower training.rate (now {settings.rate:g}) or training.clip"
+        f"(training.max_skipped): {where}; {kept}; begin anew (--restart) with a lower training.rate (now "
+        f"{settings.rate:g}) or training.clip"
     )
 
 

@@ -2,25 +2,26 @@
 
 No state of a random generator is among it: the randomness of every update is made from the seed and the update's
 number, that of every epoch's order from the seed and the epoch's number.
+
+The file is one of tensors (safetensors), whose metadata has all that is no tensor, as JSON: nothing is unpickled.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import pickle
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from regard.errors import RegardError
-from regard.files import write_bytes
-from regard.folder import STATE
+from regard.folder import STATE, load_weights, metadata_of, save_weights
 
-_VERSION = 1
+_VERSION = 2
+_FACTS = "training"
 
 
 @dataclass
@@ -62,22 +63,22 @@ class State:
 
 def save_state(folder: Path, state: State) -> None:
     """Write the state. Raises RegardError where it can't be written; the one before is then still there."""
-    content = io.BytesIO()
-    torch.save(
-        {
-            "version": _VERSION,
-            "progress": dataclasses.asdict(state.progress),
-            "weights": dict(state.weights),
-            "optimizer": dict(state.optimizer),
-            "fingerprint": state.fingerprint,
-        },
-        content,
-    )
-    write_bytes(folder / STATE, content.getvalue())
+    tensors = {f"weights.{name}": weight for name, weight in state.weights.items()}
+    remembered: dict[int, dict[str, Any]] = {}
+    for number, entries in state.optimizer["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": each for name, each in entries.items() if isinstance(each, Tensor)}
+        remembered[number] = {name: each for name, each in entries.items() if not isinstance(each, Tensor)}
+    facts = {
+        "version": _VERSION,
+        "progress": dataclasses.asdict(state.progress),
+        "optimizer": {"groups": state.optimizer["param_groups"], "remembered": remembered},
+        "fingerprint": state.fingerprint,
+    }
+    save_weights(folder / STATE, tensors, {_FACTS: json.dumps(facts)})
 
 
 def load_state(folder: Path) -> State | None:
-    """The state that was saved last; None where there is none. Only tensors and plain values are read from the file.
+    """The state that was saved last; None where there is none.
 
     Raises RegardError: damaged, of a newer version.
     """
@@ -86,16 +87,24 @@ def load_state(folder: Path) -> State | None:
         return None
     remedy = "start anew with --restart"
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        if content["version"] != _VERSION:
-            raise RegardError(f"{path}: written by another Regard (format {content['version']!r}); {remedy}")
-        progress = Progress(**content["progress"])
+        facts = json.loads(metadata_of(path)[_FACTS])
+        if facts["version"] != _VERSION:
+            raise RegardError(f"{path}: written by another Regard (format {facts['version']!r}); {remedy}")
+        progress = Progress(**facts["progress"])
         if not all(isinstance(update, int) for update in (progress.update, progress.best_update, *progress.averaged)):
             raise TypeError("numbers of updates name files, and nothing else may")
-        return State(progress, content["weights"], content["optimizer"], content["fingerprint"])
-    except RegardError:
-        raise
-    except OSError as error:
-        raise RegardError(f"{path}: can't be read ({error.strerror or error})") from None
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError):
+        weights: dict[str, Tensor] = {}
+        remembered = {int(number): dict(entries) for number, entries in facts["optimizer"]["remembered"].items()}
+        for name, tensor in load_weights(path).items():
+            kind, rest = name.split(".", 1)
+            if kind == "weights":
+                weights[rest] = tensor
+            else:
+                number, entry = rest.split(".", 1)
+                remembered[int(number)][entry] = tensor
+        optimizer = {"state": remembered, "param_groups": facts["optimizer"]["groups"]}
+        return State(progress, weights, optimizer, facts["fingerprint"])
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        if isinstance(error, RegardError) and "damaged" not in str(error):
+            raise
         raise RegardError(f"{path}: damaged; {remedy}") from None
