@@ -132,7 +132,8 @@ class HmmReadout(nn.Module):
 
     def __init__(self, width: int, source_width: int, vocabulary: int, score: str = "bilinear") -> None:
         super().__init__()
-        self.attention = recurrent_cross(AttentionSettings(score=score), width, source_width, source_width, longest=1024)
+        settings = AttentionSettings(score=score)
+        self.attention = recurrent_cross(settings, width, source_width, source_width, longest=1024)
         self.narrow = nn.Linear(source_width, width)
         self.project = nn.Linear(width, vocabulary)
         nn.init.normal_(self.project.weight, std=width**-0.5)

@@ -96,10 +96,13 @@ def report() -> str:
     }
     rows = []
     for job in jobs():
-        if "result" not in found.get(job, {}):
+        if job not in found:
+            continue
+        side, tokens = job.split("/")
+        if "failed" in found[job]:
+            rows.append((meaning[side], tokens, "-", "-", found[job]["failed"], "-", "-"))
             continue
         result = found[job]["result"]
-        side, tokens = job.split("/")
         opened = f"{result['open_ms'] / 1000:.2f}" if "open_ms" in result else result["open"]
         rows.append(
             (

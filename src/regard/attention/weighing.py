@@ -277,6 +277,7 @@ class Chosen:
         chosen, _ = _softmax_gradient_(row[1], grad.gather(-1, places))
         return grad.zero_().scatter_add_(-1, places, chosen), ()
 
+
 @tree
 class Argmax:
     """row = (index int32, 1 or 0 for an empty row, log-sum-exp)."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regard.errors import RegardError, did_you_mean
-from regard.maps.links import Links, argmax_links, assignment_links, threshold_links
+from regard.maps.links import Links, links_from
 from regard.maps.tokens import Tokens
 
 Weights: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -240,17 +240,7 @@ class AttentionMap:
         Positions count the tokens of the text, so that a special token in front shifts nothing. A target whose
         heaviest source is special is not linked (by `argmax`): it was attended to as nothing in the text.
         """
-        matrix = self.matrix
-        if method == "argmax":
-            links = argmax_links(matrix)
-        elif method == "threshold":
-            links = threshold_links(matrix, threshold)
-        elif method == "assignment":
-            links = assignment_links(matrix)
-        else:
-            raise RegardError(
-                f"links: {method!r} is no method{did_you_mean(method, ('argmax', 'threshold', 'assignment'))}"
-            )
+        links = links_from(self.matrix, method, threshold)
         source, target = _text_positions(self.source), _text_positions(self.target)
         return frozenset((source[s], target[t]) for s, t in links if s in source and t in target)
 

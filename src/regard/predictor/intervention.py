@@ -6,12 +6,11 @@ returns other weights replaces them; the rest of the model goes on as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from regard.attention import Attention
@@ -22,6 +21,8 @@ from regard.errors import RegardError
 class Between:
     """A normalizer around another one: keeps the scores of every step, and may give other weights instead.
 
+    For steps, which hold their weights whole: only what the dense kernel asks of a normalizer is there.
+
     `replacement` (T, S) is used row by row, the last row again and again; a row of nan leaves the weights as they are.
     """
 
@@ -29,7 +30,7 @@ class Between:
     replacement: Tensor | None = None
     scores: list[Tensor] = field(default_factory=list)
 
-    def bind(self, lead: torch.Size) -> _Bound:
+    def bind(self, lead: Sequence[int]) -> Any:
         return _Bound(self, self.inner.bind(lead), lead)
 
 
@@ -37,7 +38,7 @@ class Between:
 class _Bound:
     around: Between
     inner: Any
-    lead: torch.Size
+    lead: Sequence[int]
 
     @property
     def parts(self) -> Any:

@@ -73,18 +73,27 @@ def heat_map(
         save(figure)
 
 
-def curves(series: Series, path: str | Path, xlabel: str, ylabel: str, log_x: bool = False) -> None:
+def curves(
+    series: Series, path: str | Path, xlabel: str, ylabel: str, log_x: bool = False, ranges: Series | None = None
+) -> None:
     """Draw lines through points, one for each name of `series`: `{"additive": ([5, 10], [31.2, 29.8])}`.
 
-    A y that is not a number is a gap; `log_x` makes the x axis logarithmic. Raises `RegardError` without matplotlib,
-    for an ending other than `.png` and `.svg`, where there is no point or xs and ys are not equally many, or where
-    `path` can't be written.
+    A y that is not a number is a gap; `log_x` makes the x axis logarithmic. `ranges` shades a band along the lines of
+    those names, between the lowest and the highest y of each x: `{"additive": ([30.9, 29.1], [31.5, 30.4])}`. Raises
+    `RegardError` without matplotlib, for an ending other than `.png` and `.svg`, where there is no point or xs and ys
+    are not equally many, or where `path` can't be written.
     """
     path = _checked(path)
     _check_series(path, series)
+    for name, (lowest, highest) in (ranges or {}).items():
+        _check_series(path, {name: (series[name][0], lowest), f"{name} ": (series[name][0], highest)})
     with _drawing(path, "".join([*series, xlabel, ylabel])) as save:
         figure = _figure(7.0, 4.5)
-        _draw_lines(figure.subplots(), series, xlabel, ylabel, log_x)
+        axes = figure.subplots()
+        _draw_lines(axes, series, xlabel, ylabel, log_x)
+        for name, (lowest, highest) in (ranges or {}).items():
+            colour = axes.lines[list(series).index(name)].get_color()
+            axes.fill_between(series[name][0], lowest, highest, color=colour, alpha=0.2, linewidth=0)
         save(figure)
 
 
