@@ -12,12 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from regard.aligner import train_aligner
     from regard.errors import RegardError
     from regard.predictor import Prediction, Predictor, load
     from regard.training.run import train
 
 __version__ = "0.1.0"
-__all__ = ["Prediction", "Predictor", "RegardError", "load", "train"]
+__all__ = ["Prediction", "Predictor", "RegardError", "load", "train", "train_aligner"]
 
 _HOMES = {
     "Prediction": "regard.predictor",
@@ -25,6 +26,7 @@ _HOMES = {
     "RegardError": "regard.errors",
     "load": "regard.predictor",
     "train": "regard.training.run",
+    "train_aligner": "regard.aligner",
 }
 
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "explain": "one target word at a time: scores, softmax, and the context C_i made of the values",
     "evaluate": "how good a model is on pairs; or whether another is better",
     "align": "word alignments of given pairs",
+    "train-aligner": "word alignments of pairs without a model: both directions are trained for it",
     "show": "attention maps of a file, in the terminal or as a picture",
     "info": "what a model's folder holds",
 }
@@ -82,7 +83,7 @@ def _run(given: list[str]) -> int:
     if name not in COMMANDS:
         what = "option" if name.startswith("-") else "command"
         raise RegardError(f"there is no {what} {name!r}{did_you_mean(name, COMMANDS)}")
-    result: int = import_module(f"regard.commands.{name}").run(rest)
+    result: int = import_module(f"regard.commands.{name.replace('-', '_')}").run(rest)
     return result
 
 

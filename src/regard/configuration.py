@@ -39,7 +39,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("beam", "n_best"), (1, 10**5)),
     **dict.fromkeys(("rate", "minutes", "warmup", "decay", "clip", "patience", "min_length"), (0, _MANY)),
     "seed": (0, 2**63 - 1),
-    **dict.fromkeys(("length_penalty", "coverage_penalty", "coverage"), (0, 1000)),
+    **dict.fromkeys(("length_penalty", "coverage_penalty", "coverage", "guided_weight"), (0, 1000)),
+    "guided_layer": (0, 1024),
+    "guided_head": (-1, 1024),
     **dict.fromkeys(("dropout", "word_dropout", "smoothing"), (0, 0.99)),
 }
 _NAMED = {"score": SCORES, "normalizer": NORMALIZERS}

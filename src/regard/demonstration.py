@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regard.data.pocket import PocketPair, corpus, word_for_word_accuracy
 from regard.evaluation import AlignmentScore, Gold, Statistics, alignment_score, statistics
 from regard.files import make_folder, write_bytes
-from regard.maps import NO_WORD, AttentionMap, Links, Tokens
+from regard.maps import AttentionMap, Links, Tokens, links_from, word_matrix
 
 if TYPE_CHECKING:
     from regard.predictor import Predictor
@@ -120,25 +119,16 @@ def alignment_of(predictor: Predictor, pairs: Sequence[PocketPair]) -> Alignment
 
 def _links(map: AttentionMap, pair: PocketPair) -> Links:
     """Each target word with the source word that weighs most, in the numbers of the gold words."""
-    merged = replace(
-        map, source=_by_words(map.source, pair.source_words), target=_by_words(map.target, pair.target_words)
-    ).merged()
-    sources, targets = merged.source.words, merged.target.words
-    return frozenset((sources[s], targets[t]) for s, t in merged.links() if NO_WORD not in (sources[s], targets[t]))
+    spans = (_spans(map.source, pair.source_words), _spans(map.target, pair.target_words))
+    return links_from(word_matrix(map, *spans))
 
 
-def _by_words(tokens: Tokens, words: Sequence[str]) -> Tokens:
-    """The same tokens, counted to the words given: each to the one in which it begins, white space left out."""
+def _spans(tokens: Tokens, words: Sequence[str]) -> list[tuple[int, int]]:
+    """Start and end of each of the words given, in the tokens' text."""
     assert tokens.text is not None
-    assert tokens.offsets is not None
-    starts, at = list[int](), 0
+    spans, at = list[tuple[int, int]](), 0
     for word in words:
-        at = tokens.text.index(word, at)
-        starts.append(at)
-        at += len(word)
-    numbers = []
-    for number, (begin, end) in zip(tokens.words, tokens.offsets, strict=True):
-        surface = tokens.text[begin:end]
-        first = begin + len(surface) - len(surface.lstrip())
-        numbers.append(number if number == NO_WORD else max(bisect_right(starts, first) - 1, 0))
-    return Tokens(tokens.pieces, tuple(numbers), tokens.text, tokens.offsets)
+        begin = tokens.text.index(word, at)
+        at = begin + len(word)
+        spans.append((begin, at))
+    return spans

@@ -23,6 +23,7 @@ Encoder = Literal["recurrent", "transformer"]
 Decoder = Literal["recurrent", "transformer"]
 Context = Literal["attention", "fixed"]
 Metric = Literal["loss", "bleu", "chrf", "accuracy", "cer", "per", "token_error_rate"]
+Words = Literal["spaces", "text"]
 Schedule = Literal["constant", "noam", "inverse_sqrt", "linear", "cosine", "plateau"]
 
 
@@ -217,6 +218,11 @@ class TrainingSettings:
         clip: the greatest norm of the gradient; 0: any.
         smoothing: label smoothing.
         coverage: what it costs to look at a source word less or more than once in all (Xu et al. 2015); 0: nothing.
+        guided_weight: what it costs to look elsewhere than at the words linked by --guided (Garg et al. 2019).
+        guided_layer: which layer of a Transformer's cross-attention the links guide, from 0; none: the last but one.
+        guided_head: which head of it, from 0; -1: the mean of all heads.
+        guided_words: what the links count as words: spaces (what white space separates), or text (words as in maps:
+            punctuation apart, and each character of a script without spaces).
         validate_every: updates between validations; none: about ten to twenty in a training.
         patience: stop after so many validations in a row without a better one; 0: never.
         max_skipped: stop after so many updates in a row whose gradient is no number; such updates are left out.
@@ -242,6 +248,10 @@ class TrainingSettings:
     clip: float = 1.0
     smoothing: float = 0.1
     coverage: float = 0.0
+    guided_weight: float = 1.0
+    guided_layer: int | None = None
+    guided_head: int = 0
+    guided_words: Words = "spaces"
     validate_every: int | None = None
     patience: int = 0
     max_skipped: int = 20

@@ -42,6 +42,7 @@ def test_by_length_parts_at_the_edges() -> None:
 def test_ranges_without_sentences_are_left_out_and_one_length_is_one_range() -> None:
     assert [name for name, _ in by_length(right([True] * 3), [1, 2, 50], edges=[5, 10])] == ["up to 5", "over 10"]
     assert [name for name, _ in by_length(right([True] * 3), [7, 7, 7])] == ["up to 7"]
+    assert [name for name, _ in by_length(right([True] * 3), [6, 7, 8], edges=[6, 7])] == ["up to 6", "7", "over 7"]
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=50))

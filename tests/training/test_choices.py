@@ -66,7 +66,7 @@ def test_fingerprints_tell_corpora_apart() -> None:
 
 
 def test_samples_are_of_all_lengths() -> None:
-    texts = texts_of(backwards(50), [])
+    texts = texts_of(backwards(50), backwards(1))
     lengths = [len(pair.source) for pair in sample(texts.train, 3)]
     assert lengths == sorted(lengths)
     assert lengths[0] < lengths[2]

@@ -6,10 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regard.commands.parsing import parser
 from regard.commands.predicting import add_model
 from regard.errors import RegardError
+
+if TYPE_CHECKING:
+    from regard.aligner import Way
+    from regard.data.reading import Pair
+    from regard.settings import Words
 
 _SHOWN = 5
 
@@ -18,47 +24,100 @@ def run(arguments: Sequence[str]) -> int:
     """Print word alignments of given pairs, in Pharaoh format, by forcing the model to say their targets."""
     given = _parser().parse_args(list(arguments))
     options = vars(given)
-    from regard.data.reading import read_pairs, read_parallel
-    from regard.maps import pharaoh, save_maps
+    from regard.aligner import aligned, by_line, read
+    from regard.maps import pharaoh, save_maps, weighted_pharaoh
     from regard.predictor import load
 
-    target = options.get("target")
-    pairs, report = read_parallel(given.pairs, target) if target else read_pairs(given.pairs)
+    way = way_of(given)
+    if "symmetrise" in options and "reverse" not in options:
+        raise RegardError("--symmetrise is for two directions; give the other model by --reverse too")
+    pairs, report = read(given.pairs, options.get("target"))
     if report.left_out_count or report.noted:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
+    tell_unspaced(pairs, given.words)
     model = load(given.model, device=given.device)
-    every = model.align([pair.source for pair in pairs], [pair.target for pair in pairs])
-    maps = [map for map in every if map is not None]
-    if not model.has_attention:
-        raise RegardError(f"{given.model}: has a fixed context and no attention, so it aligns nothing")
-    for map in every:
-        shown = None if map is None else model.shown(map).merged()
-        print("" if shown is None else pharaoh(shown.links(given.method, given.threshold)))
-    if len(maps) < len(every):
-        numbers = [str(pairs[number].line) for number, map in enumerate(every) if map is None]
+    reverse = load(options["reverse"], device=given.device) if "reverse" in options else None
+    found = list(aligned(pairs, model, reverse, way))
+    written = weighted_pharaoh if given.probabilities else pharaoh
+    for line in by_line(["" if links is None else written(links) for links in found], pairs, report):
+        print(line)
+    if None in found:
+        numbers = [str(pair.line) for pair, links in zip(pairs, found, strict=True) if links is None]
         named = ", ".join(numbers[:_SHOWN]) + (", ..." if len(numbers) > _SHOWN else "")
         print(
             f"regard: no alignment, since a side is too long: {len(numbers):,} pairs (lines {named})", file=sys.stderr
         )
     if (path := options.get("maps")) is not None:
-        save_maps(maps, Path(path))
+        every = model.align([pair.source for pair in pairs], [pair.target for pair in pairs])
+        save_maps([map for map in every if map is not None], Path(path))
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     made = parser(
         "align",
-        "Word alignments of given pairs (forced decoding): a line `0-0 1-2` for each pair, source before target, words "
-        "counted from 0.",
+        "Word alignments of given pairs (forced decoding): a line `0-0 1-2` for each line of the pairs, source before "
+        "target, words counted from 0; an empty line where there is no pair.",
     )
     add_model(made)
     made.add_argument("pairs", help="pairs as for `regard train`; or, with --target, the source file")
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument(
-        "--method", default="argmax", metavar="NAME", help="argmax, threshold or assignment (default: argmax)"
-    )
-    made.add_argument(
-        "--threshold", type=float, default=0.5, metavar="W", help="the weight that threshold asks for (default: 0.5)"
+        "--probabilities", action="store_true", default=False, help="each link with its weight: 0-0:0.970"
     )
     made.add_argument("--maps", metavar="FILE", help="write the attention maps to FILE.npz or FILE.jsonl")
+    add_way(made)
     return made
+
+
+def add_way(to: argparse._ActionsContainer) -> None:
+    """How weights become links."""
+    add_words(to)
+    to.add_argument("--reverse", metavar="FOLDER", help="a model from target to source: links of both directions")
+    to.add_argument(
+        "--method", default="argmax", metavar="NAME", help="argmax, threshold or assignment (default: argmax)"
+    )
+    to.add_argument(
+        "--threshold", type=float, default=0.5, metavar="W", help="the weight that threshold asks for (default: 0.5)"
+    )
+    to.add_argument("--layer", type=int, metavar="N", help="of the cross-attention, from 0 (default: the one shown)")
+    to.add_argument("--head", type=int, metavar="N", help="of the layer; -1: the mean of all (default: the one shown)")
+    to.add_argument(
+        "--reading",
+        action="store_true",
+        default=False,
+        help="take for each word the weights of the step that read it, not of the one that predicted it",
+    )
+
+
+def add_words(to: argparse._ActionsContainer) -> None:
+    """What counts as a word, and how two directions become one."""
+    to.add_argument(
+        "--words",
+        choices=("spaces", "text"),
+        default="spaces",
+        help="what links count: what white space separates, or the words of the text as maps show them, punctuation "
+        "apart and each character of a script without spaces (default: spaces)",
+    )
+    to.add_argument(
+        "--symmetrise",
+        metavar="NAME",
+        help="two directions to one: intersection, grow-diag-final-and or union (default: grow-diag-final-and)",
+    )
+
+
+def way_of(given: argparse.Namespace) -> Way:
+    """How the links are to be made. Raises RegardError for what there is not."""
+    from regard.aligner import Way
+
+    options = vars(given)
+    names = ("words", "method", "threshold", "symmetrise", "layer", "head", "reading")
+    return Way(**{name: options[name] for name in names if name in options})
+
+
+def tell_unspaced(pairs: Sequence[Pair], words: Words) -> None:
+    """Say on standard error where a side is written without spaces, so that all of it would be one word."""
+    from regard.aligner import unspaced
+
+    if complaint := unspaced(pairs, words):
+        print(f"regard: {complaint}", file=sys.stderr)

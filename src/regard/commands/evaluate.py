@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from regard.commands.align import add_way
 from regard.commands.parsing import add_settings, given_on, parser
 from regard.commands.predicting import add_model
 from regard.errors import RegardError, did_you_mean
@@ -26,8 +27,19 @@ class _Test:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Score a model on pairs, by source length too, and against another model where one is given."""
-    given = _parser().parse_args(list(arguments))
+    """Score a model on pairs, by source length too, and against another model where one is given; or its links."""
+    # Both places may be empty, and options may stand between them.
+    given = _parser().parse_intermixed_args(list(arguments))
+    options = vars(given)
+    if "gold_alignments" in options:
+        from regard.commands.evaluate_links import evaluate_links
+
+        return evaluate_links(given)
+    for name in ("hypothesis_alignments", "against_alignments", "reverse", "symmetrise", "layer", "head"):
+        if name in options:
+            raise RegardError(f"--{name.replace('_', '-')} is for alignments; give --gold-alignments too")
+    if "pairs" not in options:
+        raise RegardError("give a model and pairs; `regard evaluate --help` explains")
     search = given_on(given, SearchSettings)
     from regard.evaluation import METRICS, by_length, paired_bootstrap, score_table, statistics, table
 
@@ -58,9 +70,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = parser("evaluate", "How good a model is on pairs, with scores by source length.")
-    add_model(made)
-    made.add_argument("pairs", help="pairs as for `regard train`; or, with --target, the source file")
+    made = parser(
+        "evaluate",
+        "How good a model is on pairs, with scores by source length. With --gold-alignments: how good word alignments "
+        "are, those of a file or of the model.",
+    )
+    add_model(made, optional=True)
+    made.add_argument("pairs", nargs="?", help="pairs as for `regard train`; or, with --target, the source file")
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument(
         "--references", action="store_true", default=False, help="all columns from the target on are right answers"
@@ -73,6 +89,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--lowercase", action="store_true", default=False, help="compare in lower case")
     made.add_argument("--against", metavar="FOLDER", help="another model, compared by paired bootstrap")
+    links = made.add_argument_group("word alignments")
+    links.add_argument(
+        "--gold-alignments",
+        metavar="FILE",
+        help="links that people made, a line for each pair: i-j sure, ipj or i?j possible; reports AER, precision, "
+        "recall and F1",
+    )
+    links.add_argument(
+        "--hypothesis-alignments", metavar="FILE", help="the links to score (default: those of the model on the pairs)"
+    )
+    links.add_argument(
+        "--against-alignments", metavar="FILE", help="other links, compared with the first by paired bootstrap"
+    )
+    links.add_argument("--one-based", action="store_true", default=False, help="the gold links count words from 1")
+    links.add_argument(
+        "--one-based-hypothesis", action="store_true", default=False, help="the other links count words from 1"
+    )
+    add_way(links)
     add_settings(made, SearchSettings)
     return made
 

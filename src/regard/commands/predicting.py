@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from regard.maps import AttentionMap
 
 
-def add_model(to: argparse.ArgumentParser) -> None:
+def add_model(to: argparse.ArgumentParser, optional: bool = False) -> None:
     """The model's folder, and where it runs."""
-    to.add_argument("model", help="the folder of a model")
+    to.add_argument("model", nargs="?" if optional else None, help="the folder of a model")
     to.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (default: auto)")
 
 

@@ -24,11 +24,11 @@ def run(arguments: Sequence[str]) -> int:
     from regard.training.progress import reporter
     from regard.training.run import dry_run, gather, prepare, read, train
 
-    target, dev, dev_target = (options.get(name) for name in ("target", "dev", "dev_target"))
+    target, dev, dev_target, guided = (options.get(name) for name in ("target", "dev", "dev_target", "guided"))
     with reporter() as report:
         if given.dry_run:
             values = gather(options.get("config"), settings)
-            texts = read(given.pairs, target, dev, dev_target, values)
+            texts = read(given.pairs, target, dev, dev_target, values, guided)
             print("\n".join([*texts.news, *dry_run(prepare(texts, values))]))
             return 0
         train(
@@ -37,6 +37,7 @@ def run(arguments: Sequence[str]) -> int:
             target=target,
             dev=dev,
             dev_target=dev_target,
+            guided=guided,
             config=options.get("config"),
             restart=given.restart,
             report=report,
@@ -49,6 +50,8 @@ def _curve(given: argparse.Namespace, settings: dict[str, Any]) -> int:
     options = vars(given)
     if given.dry_run:
         raise RegardError("--dry-run is for one training; leave out --curve")
+    if "guided" in options:
+        raise RegardError("--guided is for one training; leave out --curve")
     from regard.training.curve import PICTURE, SEEDS, curve, summary
     from regard.training.progress import reporter
 
@@ -94,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument("--dev", metavar="FILE", help="pairs to validate on (default: some of the pairs are held out)")
     made.add_argument("--dev-target", metavar="FILE", help="the target file of --dev, where that is a source file")
+    made.add_argument(
+        "--guided",
+        metavar="FILE",
+        help="word alignments (`0-0 1-2`), line by line beside the pairs, that teach the attention where to look",
+    )
     made.add_argument("--out", metavar="FOLDER", help="the model's folder (default: model, or curve with --curve)")
     made.add_argument(
         "--config", metavar="FILE", help="a YAML file of settings, by the names below; flags go before it"

@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 from regard.data.lines import STANDARD_INPUT, shown_name, text_lines
 from regard.data.report import ReadReport
-from regard.data.text import has_surrogate
+from regard.data.text import has_surrogate, normalise, spans_of_words
 from regard.errors import RegardError, did_you_mean, shown
+from regard.settings import Words
 
 Format = Literal["tsv", "jsonl"]
 
@@ -168,6 +169,15 @@ def read_texts(path: str | Path) -> tuple[list[str], ReadReport]:
     return texts, report
 
 
+def sizes_in_words(pairs: Sequence[Pair], report: ReadReport, words: Words) -> list[tuple[int, int] | None]:
+    """(source words, target words) of every line that was read; None for lines that gave no pair."""
+    sizes: list[tuple[int, int] | None] = [None] * report.lines
+    for pair in pairs:
+        source, target = (len(spans_of_words(normalise(text), words)) for text in (pair.source, pair.target))
+        sizes[pair.line - report.first] = (source, target)
+    return sizes
+
+
 def _format_of(path: str | Path, first_line: str | None) -> Format:
     suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() != ".gz"]
     if suffixes and suffixes[-1] in _SUFFIXES:
@@ -295,6 +305,8 @@ def _collect(found: Iterable[_Found], name: str, references: bool) -> tuple[list
     pairs: list[Pair] = []
     seen: set[tuple[str, str]] = set()
     for number, row in found:
+        if not report.lines:
+            report.first = number
         report.lines += 1
         if isinstance(row, str):
             report.leave_out(row, number)

@@ -32,7 +32,7 @@ class ReadReport:
     """The account of one reading; `str(report)` is what a person is shown.
 
     `left_out` and `noted` count by reason: lines that gave no pair, and pairs that were kept though something about
-    them is worth knowing (repeated, line breaks inside).
+    them is worth knowing (repeated, line breaks inside). `first` is the number of the first line, 2 below a header.
     """
 
     name: str
@@ -40,6 +40,7 @@ class ReadReport:
     kept: int = 0
     left_out: dict[str, Tally] = field(default_factory=dict)
     noted: dict[str, Tally] = field(default_factory=dict)
+    first: int = 1
 
     def leave_out(self, reason: str, line: int) -> None:
         self.left_out.setdefault(reason, Tally()).add(line)

@@ -8,12 +8,15 @@ without spaces, one character.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Literal
 
 import regex  # type: ignore[import-untyped]
+
+from regard.settings import Words
 
 Casing = Literal["keep", "fold"]
 Span = tuple[int, int]
@@ -27,6 +30,7 @@ _WORD = regex.compile(
     rf"[{UNSPACED}]\p{{M}}*|{_LETTERS}+(?:['’\-.,:·]{_LETTERS}+)*|(\S)\1*",
     flags=regex.V1,
 )
+_SPACED = re.compile(r"\S+")  # the white space of `str.split`, which `regex` counts otherwise
 _GRAPHEME = regex.compile(r"\X")
 _UNSPACED = regex.compile(rf"[{UNSPACED}]")
 _SURROGATE = regex.compile(r"[\ud800-\udfff]")
@@ -64,6 +68,16 @@ def is_unspaced(character: str) -> bool:
 def word_spans(text: str) -> list[Span]:
     """Start and end of every word of `text`, in order; what lies between them is white space."""
     return [match.span() for match in _WORD.finditer(text)]
+
+
+def spaced_spans(text: str) -> list[Span]:
+    """Start and end of everything that white space separates, in order: what `text.split()` counts."""
+    return [match.span() for match in _SPACED.finditer(text)]
+
+
+def spans_of_words(text: str, words: Words) -> list[Span]:
+    """Start and end of each word of a normalised text: those of `spaced_spans` or of `word_spans`."""
+    return spaced_spans(text) if words == "spaces" else word_spans(text)
 
 
 def trim(text: str, start: int, end: int) -> Span:

@@ -6,6 +6,7 @@ Needs numpy alone; BLEU, chrF and TER bring sacreBLEU in when they are asked for
 from __future__ import annotations
 
 from regard.evaluation.alignment import (
+    RATES,
     AlignmentScore,
     Gold,
     alignment_score,
@@ -22,6 +23,7 @@ from regard.evaluation.report import Score, score_table, table
 
 __all__ = [
     "METRICS",
+    "RATES",
     "AlignmentScore",
     "Comparison",
     "Gold",

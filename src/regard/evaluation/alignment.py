@@ -11,11 +11,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from regard.errors import RegardError
+from regard.errors import RegardError, shown
 from regard.evaluation.counts import Counts, Statistics
 from regard.maps.links import Link, Links
 
-_LINK = re.compile(r"(\d+)([-p?])(\d+)", re.ASCII)
+# A weight may follow a colon; it changes nothing.
+_LINK = re.compile(r"(\d{1,9})([-p?])(\d{1,9})(?::\d+(?:\.\d+)?)?", re.ASCII)
 T = TypeVar("T")
 
 
@@ -51,8 +52,8 @@ class AlignmentScore:
         )
 
 
-def alignment_statistics(links: Sequence[Links], gold: Sequence[Gold]) -> Statistics:
-    """The counts behind AER of each sentence: |A & S|, |A & P|, |A|, |S|; the score is AER in per cent.
+def alignment_statistics(links: Sequence[Links], gold: Sequence[Gold], rate: str = "aer") -> Statistics:
+    """The counts behind AER of each sentence: |A & S|, |A & P|, |A|, |S|; the score is one of `RATES` in per cent.
 
     Raises `RegardError` where links and gold links are not of equally many sentences, or there is none.
     """
@@ -64,7 +65,8 @@ def alignment_statistics(links: Sequence[Links], gold: Sequence[Gold]) -> Statis
         (len(found & true.sure), len(found & true.possible), len(found), len(true.sure))
         for found, true in zip(links, gold, strict=True)
     ]
-    return Statistics("aer", np.asarray(counts, dtype=np.float64), lambda total: 100 * _aer(total), False)
+    rate_of = RATES[rate]
+    return Statistics(rate, np.asarray(counts, dtype=np.float64), lambda total: 100 * rate_of(total), rate != "aer")
 
 
 def alignment_score(links: Sequence[Links], gold: Sequence[Gold]) -> AlignmentScore:
@@ -73,11 +75,7 @@ def alignment_score(links: Sequence[Links], gold: Sequence[Gold]) -> AlignmentSc
     A share of nothing counts as 1: who makes no link makes no wrong one. Errors as `alignment_statistics`.
     """
     total = alignment_statistics(links, gold).counts.sum(axis=0)
-    sure, possible, found, wanted = total
-    precision = float(possible / found) if found else 1.0
-    recall = float(sure / wanted) if wanted else 1.0
-    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    return AlignmentScore(_aer(total), precision, recall, f1, int(found), len(links))
+    return AlignmentScore(_aer(total), _precision(total), _recall(total), _f1(total), int(total[2]), len(links))
 
 
 def _aer(total: Counts) -> float:
@@ -85,20 +83,38 @@ def _aer(total: Counts) -> float:
     return 1 - (sure + possible) / (found + wanted) if found + wanted else 0.0
 
 
+def _precision(total: Counts) -> float:
+    return float(total[1] / total[2]) if total[2] else 1.0
+
+
+def _recall(total: Counts) -> float:
+    return float(total[0] / total[3]) if total[3] else 1.0
+
+
+def _f1(total: Counts) -> float:
+    precision, recall = _precision(total), _recall(total)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+#: What links are measured by: each a share of summed counts.
+RATES: dict[str, Callable[[Counts], float]] = {"aer": _aer, "precision": _precision, "recall": _recall, "f1": _f1}
+
+
 # Files ----------------------------------------------------------------------------------------------------------------
 
 
-def read_links(path: str | Path, sizes: Sequence[tuple[int, int]] | None = None, first: int = 0) -> list[Links]:
+def read_links(path: str | Path, sizes: Sequence[tuple[int, int] | None] | None = None, first: int = 0) -> list[Links]:
     """Links in Pharaoh format, a line `0-0 1-2` for each sentence pair, source before target; `.gz` too.
 
     `first` is the number of the first token, 0 or 1; links are returned counted from 0. `sizes` are the numbers of
-    source and target tokens of each pair. Raises `RegardError`, with file and line, for what is no link, points
-    outside its sentence, or where there are not as many lines as sizes.
+    source and target tokens of each pair, None where any will do. A weight after a link (`0-0:0.97`) is read over.
+    Raises `RegardError`, with file and line, for what is no link, points outside its sentence, or where there are not
+    as many lines as sizes.
     """
     return list(_read(path, sizes, lambda line, where, size: parse_links(line, where, size, first)))
 
 
-def read_gold(path: str | Path, sizes: Sequence[tuple[int, int]] | None = None, first: int = 0) -> list[Gold]:
+def read_gold(path: str | Path, sizes: Sequence[tuple[int, int] | None] | None = None, first: int = 0) -> list[Gold]:
     """Gold links, a line for each sentence pair: `i-j` sure, `ipj` or `i?j` possible; all else as `read_links`."""
     return list(_read(path, sizes, lambda line, where, size: parse_gold(line, where, size, first)))
 
@@ -118,7 +134,7 @@ def parse_gold(line: str, where: str = "gold links", size: tuple[int, int] | Non
     for item in line.split():
         match = _LINK.fullmatch(item)
         if not match:
-            raise RegardError(f"{where}: {item!r} is no link; links are written 0-1 (sure), 0p1 or 0?1 (possible)")
+            raise RegardError(f"{where}: {shown(item)} is no link; links are written 0-1 (sure), 0p1 or 0?1 (possible)")
         source, target = int(match[1]) - first, int(match[3]) - first
         if source < 0 or target < 0:
             raise RegardError(f"{where}: link {item} counts from 0, but tokens are counted from {first} here")
@@ -133,7 +149,7 @@ def parse_gold(line: str, where: str = "gold links", size: tuple[int, int] | Non
 
 def _read(
     path: str | Path,
-    sizes: Sequence[tuple[int, int]] | None,
+    sizes: Sequence[tuple[int, int] | None] | None,
     parse: Callable[[str, str, tuple[int, int] | None], T],
 ) -> Iterator[T]:
     path = Path(path)

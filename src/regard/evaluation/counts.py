@@ -132,7 +132,8 @@ def by_length(
         raise RegardError(f"scores by length: the edges must rise, and there must be one at least: {list(edges)}")
     # Which range each sentence is in: the first whose edge is not below its length.
     ranges = np.searchsorted(np.asarray(edges), sizes, side="left")
-    names = [f"up to {edges[0]}", *(f"{low + 1}-{high}" for low, high in pairwise(edges)), f"over {edges[-1]}"]
+    between = [str(high) if low + 1 == high else f"{low + 1}-{high}" for low, high in pairwise(edges)]
+    names = [f"up to {edges[0]}", *between, f"over {edges[-1]}"]
     return [(names[i], statistics.score(ranges == i)) for i in np.unique(ranges)]
 
 

@@ -9,6 +9,7 @@ from regard.files import written_beside
 from regard.maps.attention_map import AttentionMap, Convention
 from regard.maps.files import load_maps, save_maps
 from regard.maps.links import (
+    METHODS,
     SYMMETRISATIONS,
     Link,
     Links,
@@ -17,13 +18,16 @@ from regard.maps.links import (
     flip,
     grow_diag_final_and,
     intersection,
+    links_from,
     pharaoh,
     threshold_links,
     union,
 )
 from regard.maps.tokens import NO_WORD, Tokens, visible, whole_words
+from regard.maps.words import in_words, weigh, weighted_links, weighted_pharaoh, word_matrix, words_at
 
 __all__ = [
+    "METHODS",
     "NO_WORD",
     "SYMMETRISATIONS",
     "AttentionMap",
@@ -35,13 +39,20 @@ __all__ = [
     "assignment_links",
     "flip",
     "grow_diag_final_and",
+    "in_words",
     "intersection",
+    "links_from",
     "load_maps",
     "pharaoh",
     "save_maps",
     "threshold_links",
     "union",
     "visible",
+    "weigh",
+    "weighted_links",
+    "weighted_pharaoh",
     "whole_words",
+    "word_matrix",
+    "words_at",
     "written_beside",
 ]

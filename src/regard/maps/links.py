@@ -11,11 +11,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from regard.errors import RegardError
+from regard.errors import RegardError, did_you_mean
 
 Link: TypeAlias = tuple[int, int]
 Links: TypeAlias = frozenset[Link]
 Weights: TypeAlias = npt.NDArray[np.floating[Any]]
+
+#: Ways to make links out of one matrix.
+METHODS = ("argmax", "threshold", "assignment")
 
 #: The eight neighbours in the order in which Koehn et al. (2005) try them.
 _NEIGHBOURS = ((-1, 0), (0, -1), (1, 0), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -73,6 +76,18 @@ def assignment_links(weights: Weights) -> Links:
             owner[column] = new if previous < 0 else owner[previous]
             column = previous
     return frozenset((s, int(t)) for s, t in enumerate(owner) if t >= 0 and weights[t, s] > 0)
+
+
+def links_from(weights: Weights, method: str = "argmax", threshold: float = 0.5) -> Links:
+    """The links of a matrix by one of `METHODS`; `threshold` is for the method of that name.
+
+    Raises `RegardError` for any other method.
+    """
+    if method not in METHODS:
+        raise RegardError(f"links: {method!r} is no method{did_you_mean(method, METHODS)}")
+    if method == "threshold":
+        return threshold_links(weights, threshold)
+    return argmax_links(weights) if method == "argmax" else assignment_links(weights)
 
 
 def flip(links: Iterable[Link]) -> Links:

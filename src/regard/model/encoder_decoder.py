@@ -14,6 +14,7 @@ from regard.model.contracts import Decoder, DecoderMemory, Encoded, Observed, Pa
 from regard.model.coverage import coverage as coverage_of
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import RecurrentEncoder, TransformerEncoder
+from regard.model.guided import Guide, guided
 from regard.model.readout import Auxiliary, Readout, SoftmaxReadout
 from regard.model.recurrent import RecurrentDecoder
 from regard.model.transformer import TransformerDecoder
@@ -110,24 +111,26 @@ class EncoderDecoder(nn.Module):
         """`loss`: what wrappers for several processes and compilers call."""
         return self.loss(batch, smoothing)
 
-    def loss(self, batch: Pairs, smoothing: float = 0.0, coverage: float = 0.0) -> Loss:
+    def loss(self, batch: Pairs, smoothing: float = 0.0, coverage: float = 0.0, guide: Guide | None = None) -> Loss:
         """The sum of -log p over the tokens of a batch's targets; an empty batch gives 0, with gradients of 0.
 
         With `coverage`, that many times `regard.model.coverage` is an auxiliary loss; a model without attention raises
-        `RegardError` for it.
+        `RegardError` for it. With a `guide`, so is its weight times `regard.model.guided`.
         """
         tokens = batch.target_lengths.sum()
         if not len(batch.target_in):
             nothing = torch.stack([parameter.sum() for parameter in self.parameters()]).sum() * 0.0
             return Loss(nothing, tokens, {})
         encoded = self.encode(batch.source, batch.source_lengths)
-        needs = self.readout.needs.union({"cross"}) if coverage else self.readout.needs
+        needs = self.readout.needs.union({"cross"}) if coverage or guide is not None else self.readout.needs
         output, mask = self.decoder(batch.target_in, encoded, needs), _target_mask(batch)
         nll, auxiliary = self.readout.nll(output, batch.target_out, mask, self.readout.prepare(encoded), smoothing)
         if coverage:
             if self.settings.context == "fixed":
                 raise RegardError("training.coverage: a fixed context looks at no word; leave it at 0")
             auxiliary = {**auxiliary, "coverage": coverage * coverage_of(output.observed, encoded.mask, mask)}
+        if guide is not None:
+            auxiliary = {**auxiliary, "guided": guide.weight * guided(output.observed, guide)}
         return Loss(nll, tokens, auxiliary)
 
     def forced(self, batch: Pairs, observe: Collection[str] = ()) -> Forced:

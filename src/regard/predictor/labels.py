@@ -34,6 +34,17 @@ def target_tokens(tokeniser: Tokeniser, ids: Sequence[int]) -> Tokens:
     return Tokens(tuple(pieces), tuple(words), traced.text, traced.offsets)
 
 
+def said_tokens(encoding: Encoding, tokeniser: Tokeniser) -> Tokens:
+    """The labels of a given target and its end mark; what the model does not know is shown as it was written."""
+    end = len(encoding.text)
+    return Tokens(
+        (*encoding.pieces, tokeniser.vocabulary[tokeniser.eos]),
+        (*encoding.words, NO_WORD),
+        encoding.text,
+        (*encoding.offsets, (end, end)),
+    )
+
+
 def attention_map(rows: Rows, source: Encoding, tokeniser: Tokeniser, ids: Sequence[int], place: str) -> AttentionMap:
     """The map of all layers and heads, of `rows` (layers, heads, target tokens, source tokens)."""
     return AttentionMap(rows, source_tokens(source), target_tokens(tokeniser, ids), place=place)

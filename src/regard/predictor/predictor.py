@@ -22,7 +22,7 @@ from regard.maps import AttentionMap
 from regard.memory import in_halves, whole_memory
 from regard.model import EncoderDecoder, Hypothesis, search
 from regard.predictor.intervention import between, cross_attentions
-from regard.predictor.labels import attention_map, shown_map
+from regard.predictor.labels import attention_map, said_tokens, shown_map, source_tokens
 from regard.predictor.prediction import Prediction
 from regard.settings import SearchSettings, Settings
 
@@ -128,7 +128,8 @@ class Predictor:
         is predicted, and without attention.
         """
         encodings = [self.source.encode(_clean(text)) for text in sources]
-        said = [self.target.encode(_clean(text)).ids for text in targets]
+        given = [self.target.encode(_clean(text)) for text in targets]
+        said = [encoding.ids for encoding in given]
         most, most_said = self._longest_source(self.settings.search), self._longest_said()
         filled = [
             number
@@ -146,8 +147,8 @@ class Predictor:
 
         rows = restore(batches, [in_halves(forced, batch, "pairs") for batch in batches])
         for number, weights in zip(filled, rows, strict=True):
-            ids = (*said[number], self.target.eos)
-            maps[number] = attention_map(weights, encodings[number], self.target, ids, "cross")
+            source, target = source_tokens(encodings[number]), said_tokens(given[number], self.target)
+            maps[number] = AttentionMap(weights, source, target, place="cross")
         return maps
 
     def shown(self, every: AttentionMap) -> AttentionMap:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,10 @@ from regard.data.reading import Pair, listed_pairs, read_pairs, read_parallel
 from regard.data.report import ReadReport
 from regard.data.splitting import hold_out, shared_sources
 from regard.data.tokenisers import Tokeniser, make_tokenisers
-from regard.settings import DataSettings, Settings
+from regard.maps import Links, pharaoh
+from regard.model.guided import guide_place
+from regard.settings import DataSettings, Settings, Words
+from regard.training.guidance import TokenLinks, read_guidance, token_links
 
 _LONGEST_MEASURED = 1000
 
@@ -28,16 +31,24 @@ class Texts:
     dev: tuple[Pair, ...]
     held_out: bool
     news: tuple[str, ...] = ()
+    links: Mapping[int, Links] | None = None
+    """Of each training pair, by the number of its line, where links were given to guide the attention."""
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same pairs in the same order, and for no others."""
+        """The same for the same pairs in the same order, with the same links, and for no others.
+
+        What it says of the links follows a point.
+        """
         digest = hashlib.sha256()
         for part in (self.train, self.dev):
             for pair in part:
                 digest.update(f"{pair.source}\t{pair.target}\n".encode("utf-8", "surrogatepass"))
             digest.update(b"\0")
-        return digest.hexdigest()
+        if self.links is None:
+            return digest.hexdigest()
+        lines = "".join(f"{pharaoh(self.links[pair.line])}\n" for pair in self.train)
+        return f"{digest.hexdigest()}.{hashlib.sha256(lines.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,8 @@ class Corpus:
     unmeasured: Omitted
     source: Tokeniser
     target: Tokeniser
+    guidance: tuple[TokenLinks, ...] | None = None
+    """For each training example the links between its tokens."""
 
 
 def read_texts_of(
@@ -61,29 +74,49 @@ def read_texts_of(
     parallel: str | Path | None = None,
     dev: str | Path | None = None,
     dev_parallel: str | Path | None = None,
+    guided: str | Path | None = None,
+    words: Words = "spaces",
 ) -> Texts:
     """Read the pairs of `path` (or of `path` and `parallel`), and those of `dev`, or else hold some out.
 
-    Raises RegardError as the readers do.
+    `guided` is a file of links beside the pairs, which count `words`. Raises RegardError as the readers do.
     """
     pairs, report = _read(path, parallel, settings)
-    news = [str(report)]
+    links, news = _links(guided, pairs, report, words)
     if dev is None:
         split = hold_out(pairs, seed=seed, size=settings.hold_out)
         news.append(f"{len(split.dev):,} pairs held out for validation, none of whose sources is trained on")
-        return Texts(tuple(split.train), tuple(split.dev), True, tuple(news))
+        return Texts(tuple(split.train), tuple(split.dev), True, tuple(news), links)
     held, report = _read(dev, dev_parallel, settings)
     news.append(str(report))
     if shared := shared_sources(pairs, held):
         news.append(f"{shared:,} of the {len(held):,} pairs for validation have a source that is trained on too")
-    return Texts(tuple(pairs), tuple(held), False, tuple(news))
+    return Texts(tuple(pairs), tuple(held), False, tuple(news), links)
 
 
-def texts_of(pairs: Iterable[tuple[str, str]], dev: Iterable[tuple[str, str]]) -> Texts:
+def texts_of(
+    pairs: Iterable[tuple[str, str]],
+    dev: Iterable[tuple[str, str]],
+    guided: str | Path | None = None,
+    words: Words = "spaces",
+) -> Texts:
     """The same from pairs that are at hand. Raises RegardError where these are none."""
     train, report = listed_pairs(pairs, "pairs")
     held, report_of_dev = listed_pairs(dev, "dev")
-    return Texts(tuple(train), tuple(held), False, (str(report), str(report_of_dev)))
+    links, news = _links(guided, train, report, words)
+    return Texts(tuple(train), tuple(held), False, (*news, str(report_of_dev)), links)
+
+
+def _links(
+    guided: str | Path | None, pairs: Sequence[Pair], report: ReadReport, words: Words
+) -> tuple[dict[int, Links] | None, list[str]]:
+    """The links to guide by, if there are any, and what there is to say of the pairs and of them."""
+    if guided is None:
+        return None, [str(report)]
+    links = read_guidance(guided, pairs, report, words)
+    count, none = sum(map(len, links.values())), sum(not each for each in links.values())
+    without = f", and none for {none:,} of the pairs" if none else ""
+    return links, [str(report), f"{guided}: {count:,} links guide the attention{without}"]
 
 
 def encode(texts: Texts, settings: Settings, tokenisers: tuple[Tokeniser, Tokeniser] | None = None) -> Corpus:
@@ -117,7 +150,11 @@ def encode(texts: Texts, settings: Settings, tokenisers: tuple[Tokeniser, Tokeni
     # Validation measures long pairs too, but not those that would take longer than all others together.
     train, omitted = encoded(texts.train, 0)
     dev, unmeasured = encoded(texts.dev, _LONGEST_MEASURED)
-    return Corpus(texts, train, dev, omitted, unmeasured, source, target)
+    guidance = None
+    if texts.links is not None:
+        guide_place(model, settings.training.guided_layer, settings.training.guided_head)
+        guidance = token_links(train, texts.links, source, target, settings.training.guided_words)
+    return Corpus(texts, train, dev, omitted, unmeasured, source, target, guidance)
 
 
 def _least(limit: int, other: int | None) -> int:

@@ -14,6 +14,7 @@ import torch
 from regard.data.batches import plan
 from regard.settings import Settings
 from regard.training.corpus import Corpus
+from regard.training.guidance import guide_of
 from regard.training.progress import spoken
 from regard.training.validation import make_batch
 
@@ -61,7 +62,7 @@ def estimate(model: Any, corpus: Corpus, settings: Settings, device: torch.devic
         begin = time.perf_counter()
         batch = make_batch(corpus.train, indices, corpus.source, corpus.target).to(device)
         optimizer.zero_grad(set_to_none=True)
-        found = model.loss(batch, chosen.smoothing, chosen.coverage)
+        found = model.loss(batch, chosen.smoothing, chosen.coverage, guide_of(corpus, settings, batch))
         (sum(found.auxiliary.values(), found.nll) / found.tokens).backward()
         optimizer.step()
         if device.type == "cuda":

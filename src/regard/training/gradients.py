@@ -10,6 +10,7 @@ import torch
 from regard.errors import RegardError
 from regard.folder import WEIGHTS
 from regard.memory import halves, ran_out
+from regard.training.guidance import guide_of
 from regard.training.validation import make_batch
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ def _backward(training: Training, indices: Sequence[int], tokens: int) -> float:
     corpus = training.corpus
     batch = make_batch(corpus.train, indices, corpus.source, corpus.target).to(training.predictor.device)
     settings = training.settings.training
+    guide = guide_of(corpus, training.settings, batch)
     with training.fabric.autocast():
-        loss = training.model.loss(batch, settings.smoothing, settings.coverage)
+        loss = training.model.loss(batch, settings.smoothing, settings.coverage, guide)
     (sum(loss.auxiliary.values(), loss.nll) / tokens).backward()
     return float(loss.nll.detach())
 

@@ -30,6 +30,7 @@ from regard.folder import (
     save_settings,
     save_tokenisers,
 )
+from regard.model.guided import guide_place
 from regard.predictor import Predictor, make_model
 from regard.settings import Settings
 from regard.training import loop
@@ -77,6 +78,7 @@ def train(
     target: str | Path | None = None,
     dev: Pairs | None = None,
     dev_target: str | Path | None = None,
+    guided: str | Path | None = None,
     config: str | Path | None = None,
     restart: bool = False,
     report: Reporter | None = None,
@@ -93,6 +95,7 @@ def train(
         target: the target file of two parallel ones.
         dev: pairs to validate on, as `pairs`; without them some of the pairs are held out.
         dev_target: the target file of two parallel ones to validate on.
+        guided: a file of word alignments, line by line beside the pairs, that teach the attention where to look.
         config: a YAML file of settings.
         restart: begin anew in a folder that holds a model already.
         report: what is told of the progress; by default nothing.
@@ -109,7 +112,7 @@ def train(
 
     def begin() -> Beginning:
         report.say("reading the pairs")
-        texts = read(pairs, target, dev, dev_target, given)
+        texts = read(pairs, target, dev, dev_target, given, guided)
         return _begin(folder, texts, given, going_on, report)
 
     with processes(wanted.training) as fabric:
@@ -155,18 +158,36 @@ def read(
     dev: Pairs | None,
     dev_target: str | Path | None,
     given: Mapping[str, Any],
+    guided: str | Path | None = None,
 ) -> Texts:
-    """The texts of a corpus, from files or at hand."""
+    """The texts of a corpus, from files or at hand, and the links that guide the attention."""
     settings = with_given(Settings(), {name: value for name, value in given.items() if value is not None})
+    words = settings.training.guided_words
+    if guided is None:
+        _check_unguided(settings)
     if isinstance(pairs, (str, Path)):
         if dev is not None and not isinstance(dev, (str, Path)):
             raise RegardError("pairs were given as a file, so give those to validate on (dev) as one too")
         return read_texts_of(
-            pairs, settings.data, settings.training.seed, parallel=target, dev=dev, dev_parallel=dev_target
+            pairs,
+            settings.data,
+            settings.training.seed,
+            parallel=target,
+            dev=dev,
+            dev_parallel=dev_target,
+            guided=guided,
+            words=words,
         )
     if dev is None or isinstance(dev, (str, Path)):
         raise RegardError("pairs were given as such, so give those to validate on (dev) likewise")
-    return texts_of(pairs, dev)
+    return texts_of(pairs, dev, guided, words)
+
+
+def _check_unguided(settings: Settings) -> None:
+    values, usual = flatten_settings(settings), flatten_settings(Settings())
+    for name in values:
+        if name.startswith("training.guided_") and values[name] != usual[name]:
+            raise RegardError(f"{name} is for --guided; give a file of links too, or leave it out")
 
 
 def prepare(texts: Texts, given: Mapping[str, Any]) -> Prepared:
@@ -282,8 +303,8 @@ def _begin(
     else:
         prepared = Prepared(encode(texts, going_on, load_tokenisers(folder)), going_on, load_facts(folder).chosen)
         state = load_state(folder)
-        if state is not None and state.fingerprint != texts.fingerprint:
-            raise RegardError(f"{folder}: its training learned from other pairs; give another --out, or --restart")
+        if state is not None:
+            _check_same(folder, state.fingerprint, texts.fingerprint)
     if prepared.corpus.omitted.count:
         report.say(str(prepared.corpus.omitted))
     if prepared.corpus.unmeasured.count:
@@ -298,10 +319,24 @@ def _begin(
     return Beginning(folder, prepared, state)
 
 
+def _check_same(folder: Path, before: str, now: str) -> None:
+    """Raises RegardError where a training learned from other pairs, or was guided by other links."""
+    (pairs_before, _, links_before), (pairs_now, _, links_now) = before.partition("."), now.partition(".")
+    if pairs_before != pairs_now:
+        raise RegardError(f"{folder}: its training learned from other pairs; give another --out, or --restart")
+    if links_before != links_now:
+        what = "other links" if links_before and links_now else "links (--guided)" if links_before else "no links"
+        raise RegardError(f"{folder}: its training was guided by {what}; give the same, another --out, or --restart")
+
+
 def _write_ends(folder: Path, training: loop.Training, report: Reporter) -> Facts:
     """The facts of the whole training, and the picture of how it went."""
     progress, settings = training.progress, training.settings.training
-    layer, head, reason = choose_shown(training.predictor, training.corpus.dev.pairs)
+    if training.corpus.guidance is None:
+        layer, head, reason = choose_shown(training.predictor, training.corpus.dev.pairs)
+    else:
+        layer, head = guide_place(training.settings.model, settings.guided_layer, settings.guided_head)
+        reason = "guided by word alignments"
     facts = replace(
         training.predictor.facts,
         update=progress.best_update,

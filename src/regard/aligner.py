@@ -1,0 +1,235 @@
+"""Word alignments of pairs: by one model, by one for each direction, and by two trained for nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from regard.data.lines import write_lines
+from regard.data.reading import Pair, read_pairs, read_parallel
+from regard.data.report import ReadReport
+from regard.data.text import is_unspaced, spans_of_words
+from regard.errors import RegardError, did_you_mean
+from regard.files import make_folder
+from regard.maps import METHODS, SYMMETRISATIONS, AttentionMap, Link, flip, links_from, pharaoh, weigh, word_matrix
+from regard.settings import Words
+
+if TYPE_CHECKING:
+    from regard.predictor import Predictor
+    from regard.training.progress import Reporter
+
+LINKS = "links.pharaoh"
+UNGUIDED, FORWARD, BACKWARD = "unguided", "forward", "backward"
+SETTINGS: dict[str, Any] = {
+    "model": {
+        "encoder": {"memory": "words"},
+        "decoder": {"input_feeding": False, "word_dropout": 0.3},
+    },
+    "training": {"rate": 3e-3, "schedule": "linear", "coverage": 0.4},
+}
+"""Of both directions, where no others are given: what made plain weights word alignments in the demonstration. The
+embedding alone is what is looked up, every word is to be looked at once, and what was said is hidden at times."""
+
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Way:
+    """How weights become links.
+
+    `words` is what counts as a word: `spaces` or `text`. `method` (with `threshold`) makes the links of one direction,
+    `symmetrise` one set of two directions. `layer` and `head` (-1: the mean of all) choose the weights, None: those
+    that the model shows. `reading` takes for each target word the weights of the step that read it.
+    """
+
+    words: Words = "spaces"
+    method: str = "argmax"
+    threshold: float = 0.5
+    symmetrise: str = "grow-diag-final-and"
+    layer: int | None = None
+    head: int | None = None
+    reading: bool = False
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise RegardError(f"--method: there is no {self.method!r}{did_you_mean(self.method, METHODS)}")
+        if self.symmetrise not in SYMMETRISATIONS:
+            known = did_you_mean(self.symmetrise, SYMMETRISATIONS)
+            raise RegardError(f"--symmetrise: there is no {self.symmetrise!r}{known}")
+        if not self.threshold > 0:
+            raise RegardError(f"--threshold: should be above 0, not {self.threshold}")
+
+
+def aligned(
+    pairs: Sequence[Pair], forward: Predictor, backward: Predictor | None = None, way: Way | None = None
+) -> Iterator[dict[Link, float] | None]:
+    """The links (source word, target word) of each pair with their weights, by forced decoding.
+
+    With `backward`, a model from target to source, the links of both directions are made one set, and a weight is the
+    mean of both. None for pairs that a model can't align, since a side is too long. Raises RegardError for a model
+    without attention, or without the layer or head.
+    """
+    way = way or Way()
+    for model in (forward, backward):
+        if model is not None and not model.has_attention:
+            raise RegardError("a model with a fixed context has no attention, so it aligns nothing")
+    for start in range(0, len(pairs), _AT_ONCE):
+        part = pairs[start : start + _AT_ONCE]
+        there = _matrices(forward, [pair.source for pair in part], [pair.target for pair in part], way)
+        if backward is None:
+            for one in there:
+                yield None if one is None else weigh(links_from(one, way.method, way.threshold), one)
+            continue
+        back = _matrices(backward, [pair.target for pair in part], [pair.source for pair in part], way)
+        for one, other in zip(there, back, strict=True):
+            yield None if one is None or other is None else _both(one, other, way)
+
+
+def read(
+    pairs: str | Path, target: str | Path | None, columns: tuple[str | None, str | None] = (None, None)
+) -> tuple[list[Pair], ReadReport]:
+    """The pairs to be aligned, from a file (the columns of source and target where they are not the usual ones) or two
+    parallel ones."""
+    if target is not None:
+        return read_parallel(pairs, target)
+    return read_pairs(pairs, source=columns[0], target=columns[1])
+
+
+def unspaced(pairs: Sequence[Pair], words: Words) -> str:
+    """What a person should know where words are counted by spaces and a side has none; else nothing."""
+    sides = []
+    for side in ("source", "target") if words == "spaces" else ():
+        texts = [getattr(pair, side) for pair in pairs]
+        whole = sum(not any(map(str.isspace, text)) and any(map(is_unspaced, text)) for text in texts)
+        if whole > len(texts) / 2:
+            sides.append(f"{side}s")
+    if not sides:
+        return ""
+    return (
+        f"most {' and '.join(sides)} are written without spaces, and count as one word each; put spaces between their "
+        "words, or count by --words text"
+    )
+
+
+def by_line(found: Sequence[str], pairs: Sequence[Pair], report: ReadReport) -> list[str]:
+    """A line for each line that was read: what was found for its pair, or an empty one where it gave none."""
+    lines = [""] * report.lines
+    for pair, line in zip(pairs, found, strict=True):
+        lines[pair.line - report.first] = line
+    return lines
+
+
+def train_aligner(
+    pairs: str | Path,
+    *,
+    out: str | Path = "aligner",
+    target: str | Path | None = None,
+    words: Words = "spaces",
+    symmetrise: str = "grow-diag-final-and",
+    restart: bool = False,
+    report: Reporter | None = None,
+    **settings: Any,
+) -> Path:
+    """Train models of both directions, guide new ones by the links that both found, and write the links of these.
+
+    In the folder `out`: `unguided/forward`, `unguided/backward` and their `unguided/links.pharaoh`; `forward`,
+    `backward` and their `links.pharaoh`, a line for each line of the pairs, whose path is returned. What was stopped
+    goes on from there when called again. `settings` are those of `regard.train`, of all four trainings.
+
+    Raises RegardError as `regard.train` does.
+    """
+    from regard.training.progress import Silent
+    from regard.training.run import train
+
+    told = report or Silent()
+    way = Way(words, symmetrise=symmetrise)
+    chosen = _over(SETTINGS, settings)
+    listed, account = read(pairs, target, (chosen.pop("data.source", None), chosen.pop("data.target", None)))
+    if complaint := unspaced(listed, words):
+        told.say(complaint)
+    folder = Path(out)
+    make_folder(folder / UNGUIDED)
+    sources, targets = folder / UNGUIDED / "source.txt", folder / UNGUIDED / "target.txt"
+    write_lines(sources, by_line([pair.source for pair in listed], listed, account))
+    write_lines(targets, by_line([pair.target for pair in listed], listed, account))
+
+    def both(at: Path, links: Path | None) -> Path:
+        models = []
+        for name, first, second in ((FORWARD, sources, targets), (BACKWARD, targets, sources)):
+            told.say(f"{name}, {'guided by ' + str(links) if links else 'unguided'}")
+            guided = None if links is None else _turned(links, name == BACKWARD)
+            given = chosen if name == FORWARD else {_other_side(key): value for key, value in chosen.items()}
+            if guided is not None:
+                given = _over(given, {"training": {"guided_words": words}})
+            models.append(
+                train(first, target=second, out=at / name, guided=guided, restart=restart, report=told, **given)
+            )
+        found = ["" if each is None else pharaoh(each) for each in aligned(listed, models[0], models[1], way)]
+        write_lines(at / LINKS, by_line(found, listed, account))
+        return at / LINKS
+
+    return both(folder, both(folder / UNGUIDED, None))
+
+
+# Parts ----------------------------------------------------------------------------------------------------------------
+
+
+def _both(there: np.ndarray[Any, Any], back: np.ndarray[Any, Any], way: Way) -> dict[Link, float]:
+    links = SYMMETRISATIONS[way.symmetrise](
+        links_from(there, way.method, way.threshold), flip(links_from(back, way.method, way.threshold))
+    )
+    return weigh(links, there, back.T)
+
+
+def _matrices(
+    model: Predictor, sources: Sequence[str], targets: Sequence[str], way: Way
+) -> list[np.ndarray[Any, Any] | None]:
+    """(target words, source words) of each pair."""
+    return [None if every is None else _matrix(model, every, way) for every in model.align(sources, targets)]
+
+
+def _matrix(model: Predictor, every: AttentionMap, way: Way) -> np.ndarray[Any, Any]:
+    chosen = _chosen(model, every, way)
+    if way.reading:
+        chosen = chosen.after_reading()
+    source, target = (spans_of_words(side.text or "", way.words) for side in (chosen.source, chosen.target))
+    return word_matrix(chosen, source, target)
+
+
+def _chosen(model: Predictor, every: AttentionMap, way: Way) -> AttentionMap:
+    if way.layer is None and way.head is None:
+        return model.shown(every)
+    layer, head = model.facts.shown
+    layer = layer if way.layer is None else way.layer
+    head = head if way.head is None else way.head
+    found = every.select(layer=layer)
+    return found.mean("head") if head < 0 else found.select(head=head)
+
+
+def _turned(links: Path, backward: bool) -> Path:
+    """The file of links for a direction: the same, or one beside it with sources and targets exchanged."""
+    if not backward:
+        return links
+    from regard.evaluation import read_links
+
+    turned = links.with_name(f"backward-{links.name}")
+    write_lines(turned, (pharaoh(flip(each)) for each in read_links(links)))
+    return turned
+
+
+def _other_side(name: str) -> str:
+    """What `data.source_tokens` and its like are called where the sides are exchanged."""
+    parts = re.split("(source|target)", name) if name.startswith("data.") else [name]
+    return "".join({"source": "target", "target": "source"}.get(part, part) for part in parts)
+
+
+def _over(usual: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by full names: the usual ones, overridden by those given."""
+    from regard.configuration import flatten
+
+    return {**flatten(usual), **flatten(given)}

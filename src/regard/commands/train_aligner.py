@@ -1,0 +1,51 @@
+"""`regard train-aligner`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from regard.commands.align import add_words
+from regard.commands.parsing import add_settings, given_on, parser
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Train both directions on pairs, guide them by their own links, and write the links of the pairs."""
+    given = _parser().parse_args(list(arguments))
+    settings = given_on(given)
+    options = vars(given)
+    from regard.aligner import BACKWARD, FORWARD, Way, train_aligner
+    from regard.training.progress import reporter
+
+    way = Way(given.words, symmetrise=options.get("symmetrise", Way.symmetrise))
+    with reporter() as report:
+        found = train_aligner(
+            given.pairs,
+            out=given.out,
+            target=options.get("target"),
+            words=way.words,
+            symmetrise=way.symmetrise,
+            restart=given.restart,
+            report=report,
+            **settings,
+        )
+    folder = found.parent
+    print(f"the links: {found}")
+    print(f"of other pairs: regard align {folder / FORWARD} PAIRS --reverse {folder / BACKWARD}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = parser(
+        "train-aligner",
+        "Word alignments of pairs without a model: trains one in each direction, guides two more by the links that "
+        "both found, and writes the links of these to FOLDER/links.pharaoh. The same command again goes on where it "
+        "was stopped.",
+    )
+    made.add_argument("pairs", help="pairs as for `regard train`; or, with --target, the source file")
+    made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
+    made.add_argument("--out", metavar="FOLDER", default="aligner", help="where everything goes (default: aligner)")
+    made.add_argument("--restart", action="store_true", default=False, help="begin anew where --out holds an aligner")
+    add_words(made)
+    add_settings(made)
+    return made
