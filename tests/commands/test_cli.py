@@ -99,6 +99,12 @@ def test_predict_shows_and_names_what_is_unknown(model_folder: Path, capsys: pyt
     assert "sechs" in shown.out
 
 
+def test_options_may_stand_between_model_and_texts(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(model_folder), "--show", "abc"]) == 0
+    assert " <- " in capsys.readouterr().out
+    assert main(["explain", str(model_folder), "--device", "cpu", "abc"]) == 0
+
+
 def test_predict_json(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", str(model_folder), "three one", "--json", "--beam=2", "--n_best=2"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -21,7 +21,7 @@ _SHOWN_NUMBERS = 4
 
 def run(arguments: Sequence[str]) -> int:
     """Print how each target token came about: scores, weights, and the context made of the values."""
-    given = _parser().parse_args(list(arguments))
+    given = _parser().parse_intermixed_args(list(arguments))
     search = given_on(given, SearchSettings)
     from regard.predictor import explain, load
 

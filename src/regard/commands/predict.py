@@ -23,7 +23,7 @@ _TOP = 4
 
 def run(arguments: Sequence[str]) -> int:
     """Print what a model makes of texts, a line for each, in their order."""
-    given = _parser().parse_args(list(arguments))
+    given = _parser().parse_intermixed_args(list(arguments))
     search = given_on(given, SearchSettings)
     texts = texts_from(given)
     from regard.predictor import load
