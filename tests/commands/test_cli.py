@@ -147,7 +147,7 @@ def test_dry_run_writes_nothing(pairs_file: Path, tmp_path: Path, capsys: pytest
     assert main(["train", str(pairs_file), "--out", str(tmp_path / "none"), "--dry-run"]) == 0
     shown = capsys.readouterr().out
     assert "training pairs: 120" in shown
-    assert "training.updates: 300   # " in shown
+    assert "training.updates: 1000   # " in shown
     assert "parameters; about" in shown
     assert not (tmp_path / "none").exists()
 

@@ -25,6 +25,7 @@ SETTINGS = {
     "data": {**TINY["data"], "hold_out": 8},
     "training": {**TINY["training"], "updates": 3, "validate_every": 1, "average": 2, "warmup": 1},
 }
+OPTIMIZER: dict[str, Any] = {"state": {}, "param_groups": []}
 OPERATIONS = ("makedirs", "open", "write", "fsync", "close", "replace", "unlink")
 
 
@@ -137,12 +138,12 @@ def test_every_operation_fails(whole: tuple[Path, list[str]], tmp_path: Path, pa
 def test_a_limit_of_the_system_itself_leaves_the_last_state(tmp_path: Path) -> None:
     """No stand-in: the kernel cuts the write short, and refuses the next one."""
     (tmp_path / STATE).parent.mkdir()
-    save_state(tmp_path, State(Progress(update=1), {"weight": torch.zeros(4)}, {}, "pairs"))
+    save_state(tmp_path, State(Progress(update=1), {"weight": torch.zeros(4)}, OPTIMIZER, "pairs"))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
         with pytest.raises(RegardError, match="File too large; allow larger files"):
-            save_state(tmp_path, State(Progress(update=2), {"weight": torch.zeros(100_000)}, {}, "pairs"))
+            save_state(tmp_path, State(Progress(update=2), {"weight": torch.zeros(100_000)}, OPTIMIZER, "pairs"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     kept = load_state(tmp_path)

@@ -134,8 +134,8 @@ describe.skipIf(!PAGES || !CHROMIUM)("a page in a browser", () => {
     expect(await ground(page)).toBe("rgb(15, 17, 21)");
     expect((await cell(page, 0, 4)).colour[0]).toBeLessThan(60);
     await page.click("text=light");
-    expect(await ground(page)).toBe("rgb(245, 246, 248)");
-    expect((await cell(page, 0, 4)).colour[0]).toBeGreaterThan(200);
+    await expect.poll(() => ground(page)).toBe("rgb(245, 246, 248)");
+    await expect.poll(async () => (await cell(page, 0, 4)).colour[0]).toBeGreaterThan(200);
     // The system changes: the page follows it again.
     await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (document.body.id = "told")));
     await page.emulateMedia({ colorScheme: "light" });
@@ -172,11 +172,11 @@ describe.skipIf(!PAGES || !CHROMIUM)("a page in a browser", () => {
     await page.keyboard.press("Enter");
     expect(await page.locator(chip("target", 1)).getAttribute("aria-pressed")).toBe("true");
     await page.keyboard.press("?");
-    expect(await page.locator("dialog[open]").count()).toBe(1);
+    await expect.poll(() => page.locator("dialog[open]").count()).toBe(1);
     await page.uncheck("dialog input");
     await page.keyboard.press("Escape");
     await page.keyboard.press("s");
-    expect(await text(page, ".statement")).toContain("Colour grows with the weight");
+    await expect.poll(() => text(page, ".statement")).toContain("Colour grows with the weight");
     await page.close();
   });
 

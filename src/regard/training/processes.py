@@ -233,8 +233,9 @@ def _worker(settings: TrainingSettings, place: Place) -> subprocess.Popen[str]:
     )
     assert worker.stdin is not None
     order = {"settings": dataclasses.asdict(settings), "place": dataclasses.asdict(place)}
-    worker.stdin.write(json.dumps(order) + "\n")
-    worker.stdin.flush()
+    with suppress(BrokenPipeError):  # one that has ended at once is told of when it is waited for
+        worker.stdin.write(json.dumps(order) + "\n")
+        worker.stdin.flush()
     return worker
 
 
@@ -253,7 +254,8 @@ def _end(worker: subprocess.Popen[str], patience: float) -> None:
         worker.wait()
     for stream in (worker.stdin, worker.stdout):
         assert stream is not None
-        stream.close()
+        with suppress(BrokenPipeError):  # what could not be said to it is said to nobody
+            stream.close()
 
 
 def _free_port() -> int:
