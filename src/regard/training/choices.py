@@ -24,9 +24,9 @@ class Size:
     epochs: int
 
 
-# Small corpora lack updates, so their batches are small. Measured at 1,000 pairs alone (French words to phones, one seed):
-# 479 updates of 1,000 tokens left 40 % of the test words wrong, and 1,000 updates of 500 tokens 26 %, in half as much
-# time again. All other rows are first values.
+# Small corpora lack updates, so their batches are small. Measured at 1,000 pairs alone (French words to phones, one
+# seed): 479 updates of 1,000 tokens left 40 % of the test words wrong, and 1,000 updates of 500 tokens 26 %, in half as
+# much time again. All other rows are first values.
 SIZES = (
     Size(500, 128, 0.4, 500, 60),
     Size(3_000, 192, 0.4, 500, 40),
