@@ -53,6 +53,26 @@ class Task:
         return f"{self.model}-{self.attention}"
 
 
+def family(asked: Task, updates: int) -> dict[str, Any]:
+    """The settings of training that OpenNMT-py and Eole, which comes from it, call by the same names."""
+    return {
+        # The whole corpus is one bucket, sorted by length.
+        "batch_type": "sents",
+        "batch_size": SENTENCES[asked.model],
+        "bucket_size": 29000,
+        "num_workers": 0,
+        "optim": "adam",
+        "adam_beta2": 0.98,
+        "learning_rate": 0.001,
+        "decay_method": "none",
+        "start_decay_steps": ENDLESS,
+        "max_grad_norm": 5,
+        "train_steps": updates,
+        "save_checkpoint_steps": updates,
+        "valid_steps": ENDLESS,
+    }
+
+
 def task() -> Task:
     """The arguments of the command line."""
     parser = argparse.ArgumentParser()

@@ -15,10 +15,10 @@ from driver import (
     ENDLESS,
     FORCED,
     RUNS,
-    SENTENCES,
     TO_MAKE,
     Meter,
     Task,
+    family,
     measure_decoding,
     task,
 )
@@ -35,23 +35,10 @@ def config(asked: Task, updates: int) -> dict[str, Any]:
     corpus = {"path_src": str(DATA / "train.pieces.en"), "path_tgt": str(DATA / "train.pieces.de"), "transforms": []}
     training = {
         "model_path": str(folder(asked, updates)),
-        # The whole corpus is one bucket, sorted by length.
-        "batch_type": "sents",
-        "batch_size": SENTENCES[asked.model],
-        "bucket_size": 29000,
-        "num_workers": 0,
-        "optim": "adam",
-        "adam_beta2": 0.98,
-        "learning_rate": 0.001,
-        "decay_method": "none",
-        "start_decay_steps": ENDLESS,
-        "max_grad_norm": 5,
+        **family(asked, updates),
         "compute_dtype": "fp32",
         "world_size": 1,
         "gpu_ranks": [],
-        "train_steps": updates,
-        "save_checkpoint_steps": updates,
-        "valid_steps": ENDLESS,
     }
     if asked.model == "A":
         training |= {"dropout": [0.2], "label_smoothing": 0.0}

@@ -18,10 +18,10 @@ from driver import (
     ENDLESS,
     FORCED,
     RUNS,
-    SENTENCES,
     TO_MAKE,
     Meter,
     Task,
+    family,
     measure_decoding,
     task,
 )
@@ -48,22 +48,9 @@ def config(asked: Task, updates: int) -> dict[str, Any]:
         "overwrite": True,
         "n_sample": 0,
         "seed": asked.seed,
-        # The whole corpus is one bucket, sorted by length.
-        "batch_type": "sents",
-        "batch_size": SENTENCES[asked.model],
-        "bucket_size": 29000,
-        "num_workers": 0,
-        "optim": "adam",
-        "adam_beta2": 0.98,
-        "learning_rate": 0.001,
-        "decay_method": "none",
-        "start_decay_steps": ENDLESS,
-        "max_grad_norm": 5,
+        **family(asked, updates),
         "world_size": 1,
         "report_every": 50,
-        "train_steps": updates,
-        "save_checkpoint_steps": updates,
-        "valid_steps": ENDLESS,
     }
     if asked.model == "A":
         return common | {

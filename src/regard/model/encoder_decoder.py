@@ -101,14 +101,10 @@ class EncoderDecoder(nn.Module):
     @property
     def longest_target(self) -> int | None:
         """How many tokens a prediction may have at most; None: any number."""
-        decoder = self.settings.decoder
-        bounded = decoder.kind == "transformer" and (
-            decoder.position == "learned" or self.settings.self_attention.score == "location"
-        )
-        return self.settings.longest - 1 if bounded else None
+        return self.settings.longest_target
 
     def forward(self, batch: Pairs, smoothing: float = 0.0) -> Loss:
-        """`loss`: what wrappers for several processes and compilers call."""
+        """`loss`, under the name by which modules are called."""
         return self.loss(batch, smoothing)
 
     def loss(self, batch: Pairs, smoothing: float = 0.0, coverage: float = 0.0, guide: Guide | None = None) -> Loss:
