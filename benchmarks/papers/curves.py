@@ -1,4 +1,4 @@
-"""How good a model of default settings becomes with how many pairs: English to Bengali, French words to phones.
+"""How good a model of default settings becomes with how many pairs: English to Bengali, Bulgarian words to phones.
 
     python benchmarks/papers/curves.py --minutes 9
 
@@ -42,10 +42,10 @@ class Corpus:
 
 CORPORA = (
     Corpus(
-        "g2p-fre",
-        "g2p-sigmorphon2020/fre_train.tsv",
-        "g2p-sigmorphon2020/fre_dev.tsv",
-        "g2p-sigmorphon2020/fre_test.tsv",
+        "g2p-bul",
+        "g2p-sigmorphon2020/bul_train.tsv",
+        "g2p-sigmorphon2020/bul_dev.tsv",
+        "g2p-sigmorphon2020/bul_test.tsv",
         (100, 300, 1_000, 3_600),
         ("accuracy", "per"),
     ),

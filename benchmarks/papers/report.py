@@ -179,8 +179,8 @@ _LEARNED: tuple[tuple[str, str, tuple[_Column, ...]], ...] = (
         (("chrF", lambda scores: scores["chrf"]), ("BLEU", lambda scores: scores["bleu"])),
     ),
     (
-        "g2p-fre",
-        "French to phones",
+        "g2p-bul",
+        "Bulgarian to phones",
         (("WER", lambda scores: 100 - scores["accuracy"]), ("PER", lambda scores: scores["per"])),
     ),
 )
