@@ -291,6 +291,8 @@ def test_what_can_not_be_searched_is_refused_by_name() -> None:
         search(made, sources, SearchSettings(min_length=3, max_length=2))
     with pytest.raises(RegardError, match=r"search.beam: came 0"):
         search(made, sources, SearchSettings(beam=0))
+    with pytest.raises(RegardError, match=r"search.coverage_penalty: came -0.5; expected 0 or more"):
+        search(made, sources, SearchSettings(coverage_penalty=-0.5))
     made.readout.project.weight.data[:] = float("nan")
     with pytest.raises(RegardError, match="may not be numbers"):
         search(made, sources, SearchSettings())

@@ -280,6 +280,8 @@ def _check(settings: SearchSettings) -> None:
     for name in ("beam", "n_best", "batch"):
         if getattr(settings, name) < 1:
             raise RegardError(f"search.{name}: came {getattr(settings, name)}; expected 1 or more")
+    if not settings.coverage_penalty >= 0:
+        raise RegardError(f"search.coverage_penalty: came {settings.coverage_penalty}; expected 0 or more")
     if settings.n_best > settings.beam:
         raise RegardError(
             f"search.n_best: {settings.n_best} predictions need a beam of at least as many, but search.beam is "
