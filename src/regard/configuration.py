@@ -233,10 +233,10 @@ def to_yaml(settings: Settings) -> str:
     return yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True)
 
 
-def read_config(path: str | Path) -> dict[str, Any]:
-    """The settings that a YAML file gives, checked.
+def read_config(path: str | Path, whole: bool = False) -> dict[str, Any]:
+    """The settings that a YAML file gives, checked; `whole`: a model's own file, which ends with its version.
 
-    Raises RegardError: missing, no YAML, of a newer version, with a setting or value that there is not.
+    Raises RegardError: missing, no YAML, of a newer version, with a setting or value that there is not, cut off.
     """
     import yaml
 
@@ -255,10 +255,11 @@ def read_config(path: str | Path) -> dict[str, Any]:
         if isinstance(error, RegardError):
             raise
         raise RegardError(f"{path}: not YAML ({one_line(error)})") from None
-    if content is None:
-        return {}
+    content = {} if content is None else content
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in _keys(content)):
         raise RegardError(f"{path}: should hold settings by name, as in `training: {{updates: 1000}}`")
+    if whole and "version" not in content:
+        raise RegardError(f"{path}: cut off: its last line, version, is missing; take the file from the original folder")
     version = content.pop("version", Settings.version)
     if version != Settings.version:
         newer = isinstance(version, int) and version > Settings.version

@@ -94,12 +94,12 @@ def save_settings(folder: Path, settings: Settings) -> None:
 
 
 def load_settings(folder: Path) -> Settings:
-    """Read `config.yaml`. Raises RegardError: no model's folder, damaged, of a newer version."""
+    """Read `config.yaml`. Raises RegardError: no model's folder, damaged, cut off, of a newer version."""
     if not folder.is_dir():
         raise RegardError(f"{folder}: no such folder; `regard train pairs.tsv --out {folder}` would make a model there")
     if not (folder / CONFIG).is_file():
         raise RegardError(f"{folder}: no model's folder, since it has no {CONFIG}")
-    return with_given(Settings(), read_config(folder / CONFIG))
+    return with_given(Settings(), read_config(folder / CONFIG, whole=True))
 
 
 def save_facts(folder: Path, facts: Facts) -> None:

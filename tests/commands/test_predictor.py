@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +146,19 @@ def test_train_from_python(tmp_path: Path) -> None:
     )
     assert isinstance(model.predict("a b"), regard.Prediction)
     assert (tmp_path / "model" / "learning-curve.png").exists()
+
+
+def test_loading_does_not_wake_the_compiler(model_folder: Path) -> None:
+    """To draw numbers that nobody keeps torch would load it, which takes longer than all else of a prediction."""
+    code = (
+        "import sys, regard\n"
+        "from regard.configuration import with_given\n"
+        "from regard.predictor.predictor import outline\n"
+        f"model = regard.load({str(model_folder)!r}, device='cpu')\n"
+        "both = {f'model.{side}.kind': 'transformer' for side in ('encoder', 'decoder')}\n"
+        "for more in ({}, {'model.cross.score': 'bilinear'}, {'model.encoder.position': 'learned'}):\n"
+        "    drawn = outline(with_given(model.settings, both | more), model.source, model.target)\n"
+        "    assert all(each.is_meta for each in (*drawn.parameters(), *drawn.buffers()))\n"
+        "assert not {'torch._dynamo', 'sympy'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})

@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from regard.configuration import checked, with_given
 from regard.data.batches import evaluation_batches, restore
@@ -272,8 +273,20 @@ def make_model(settings: Settings, source: Tokeniser, target: Tokeniser) -> Enco
 
 def outline(settings: Settings, source: Tokeniser, target: Tokeniser) -> EncoderDecoder:
     """The model without any numbers: its tensors have names, shapes and types, and take no memory."""
-    with torch.device("meta"):
+    with torch.device("meta"), _NothingDrawn():
         return _model(settings, source, target)
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Parameters without numbers are neither drawn nor scaled: torch would load its compiler for it, for a second."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name, given = getattr(function, "__name__", ""), kwargs or {}
+        if name == "randn":
+            return torch.empty(*args, **given, device="meta")
+        if name in ("normal_", "uniform_") or (name == "mul" and isinstance(args[1], float)):
+            return args[0] if args else given["tensor"]
+        return function(*args, **given)
 
 
 def _model(settings: Settings, source: Tokeniser, target: Tokeniser) -> EncoderDecoder:
