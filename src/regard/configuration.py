@@ -259,7 +259,7 @@ def read_config(path: str | Path, whole: bool = False) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in _keys(content)):
         raise RegardError(f"{path}: should hold settings by name, as in `training: {{updates: 1000}}`")
     if whole and "version" not in content:
-        raise RegardError(f"{path}: cut off: its last line, version, is missing; take the file from the original folder")
+        raise RegardError(f"{path}: cut off, since it does not end with its version; take the original file")
     version = content.pop("version", Settings.version)
     if version != Settings.version:
         newer = isinstance(version, int) and version > Settings.version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,7 @@ from regard.configuration import checked, flatten, read_config, with_given
 from regard.data.describe import describe
 from regard.data.splitting import save_tsv
 from regard.errors import RegardError
-from regard.files import is_left_behind
+from regard.files import is_left_behind, make_folder
 from regard.folder import (
     CONFIG,
     DEV,
@@ -30,6 +31,7 @@ from regard.folder import (
     save_settings,
     save_tokenisers,
 )
+from regard.locking import alone
 from regard.model.guided import guide_place
 from regard.predictor import Predictor, make_model
 from regard.settings import Settings
@@ -110,12 +112,24 @@ def train(
     going_on = _look_into(folder, given, restart)
     wanted = going_on or complete(given)
 
-    def begin() -> Beginning:
-        report.say("reading the pairs")
-        texts = read(pairs, target, dev, dev_target, given, guided)
-        return _begin(folder, texts, given, going_on, report)
+    with ExitStack() as held, processes(wanted.training) as fabric:
+        known = folder.exists()
 
-    with processes(wanted.training) as fabric:
+        def hold() -> None:
+            """Keep the folder to this process until the end, and see that it is still as it was."""
+            if not known:
+                make_folder(folder)
+                held.enter_context(alone(folder))
+            if _look_into(folder, given, restart) != going_on:
+                raise RegardError(f"{folder}: another training has been here meanwhile; give the same command again")
+
+        def begin() -> Beginning:
+            report.say("reading the pairs")
+            if known:
+                held.enter_context(alone(folder))
+            texts = read(pairs, target, dev, dev_target, given, guided)
+            return _begin(folder, texts, given, going_on, report, hold)
+
         return _train(fabric, begin, report if fabric.is_global_zero else Silent())
 
 
@@ -290,17 +304,24 @@ def _look_into(folder: Path, given: Mapping[str, Any], restart: bool) -> Setting
 
 
 def _begin(
-    folder: Path, texts: Texts, given: Mapping[str, Any], going_on: Settings | None, report: Reporter
+    folder: Path,
+    texts: Texts,
+    given: Mapping[str, Any],
+    going_on: Settings | None,
+    report: Reporter,
+    hold: Callable[[], None],
 ) -> Beginning:
-    """Prepare a new training, or the one that goes on with these settings, and its folder."""
+    """Prepare a new training, or the one that goes on with these settings, and its folder, which `hold` locks."""
     for line in texts.news:
         report.say(line)
     state = None
     if going_on is None:
         prepared = prepare(texts, given)
         tell_choices(prepared, report)
+        hold()
         clear_folder(folder)
     else:
+        hold()
         prepared = Prepared(encode(texts, going_on, load_tokenisers(folder)), going_on, load_facts(folder).chosen)
         state = load_state(folder)
         if state is not None:
