@@ -5,6 +5,8 @@ Both are additive scores whose keys move with the memory of previous weights, s_
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -66,7 +68,52 @@ class Coverage(nn.Module):
 
 def additive_scores(query: Tensor, key: Tensor, weight: Tensor, moved: Tensor | None = None) -> Tensor:
     """w . tanh(q_i + k_j + r_ij): query (..., H, Q, D), key (..., H, K, D), weight (H, D), moved (..., H, Q, K, D)."""
-    total = query[..., :, None, :] + key[..., None, :, :]
-    if moved is not None:
-        total = total + moved
-    return torch.matmul(torch.tanh(total), weight[:, None, :, None]).squeeze(-1)
+    if query.dtype not in (torch.float32, torch.float64) or torch.compiler.is_compiling():
+        total = query[..., :, None, :] + key[..., None, :, :]
+        bent = torch.tanh(total if moved is None else total + moved)
+        return torch.matmul(bent, weight[:, None, :, None]).squeeze(-1)
+    found: Tensor = _Additive.apply(query, key, weight, moved)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Additive(torch.autograd.Function):
+    """By tanh(x) = 2 s - 1, s = sigmoid(2 x): the sigmoid takes a tenth of the time on some processors.
+
+    Of the gradient, 4 w (s - s^2) times that of the score, w is multiplied in after the sums over keys and queries.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, weight: Tensor, moved: Tensor | None) -> Tensor:
+        half = torch.add(2.0 * query[..., :, None, :], key[..., None, :, :], alpha=2.0)
+        if moved is not None:
+            half = half.add_(moved, alpha=2.0)
+        half = half.sigmoid_()  # (..., H, Q, K, D)
+        ctx.save_for_backward(half, weight)
+        ctx.shapes = query.shape, key.shape, None if moved is None else moved.shape
+        if len(weight) == 1:
+            sums = torch.mv(half.reshape(-1, half.shape[-1]), weight[0]).view(half.shape[:-1])
+        else:
+            sums = torch.matmul(half, weight[:, None, :, None]).squeeze(-1)
+        return sums.mul_(2.0).sub_(weight.sum(-1)[:, None, None])
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        half, weight = ctx.saved_tensors
+        of_query, of_key, of_moved = ctx.shapes
+        lead = tuple(range(grad.dim() - 3))  # all but heads, queries and keys
+        if len(weight) == 1:
+            products = torch.mv(half.reshape(-1, half.shape[-1]).t(), grad.reshape(-1))[None]
+        else:
+            products = torch.matmul(grad[..., None, :], half).sum((*lead, -3, -2))
+        d_weight = 2.0 * products - grad.sum((*lead, -2, -1))[:, None]
+        bent = torch.addcmul(half, half, half, value=-1.0).mul_(grad[..., None])
+        factor = 4.0 * weight[:, None]  # (H, 1, D)
+        # One query's sum over the queries is the block itself.
+        over_queries = bent.sum(-3) if bent.shape[-3] > 1 else bent.squeeze(-3)
+        return (
+            bent.sum(-2).sum_to_size(of_query) * factor,
+            over_queries.sum_to_size(of_key) * factor,
+            d_weight,
+            None if of_moved is None else (bent * factor[:, None]).sum_to_size(of_moved),
+        )

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from regard.attention.products import product
+
 
 def deferred(weight: Tensor, bias: Tensor | None = None) -> Callable[[Tensor], Tensor]:
     """x (n, in) -> weight x + bias (n, out), to be used for all steps of one sequence and then no more."""
@@ -40,7 +42,7 @@ class _Weight(torch.autograd.Function):
         inputs, grads = (torch.cat(parts) for parts in zip(*ctx.laid_by, strict=True))
         ctx.laid_by.clear()
         weight, bias, _ = ctx.needs_input_grad
-        return grads.t() @ inputs if weight else None, grads.sum(0) if bias else None, None
+        return product(grads.t(), inputs.t()) if weight else None, grads.sum(0) if bias else None, None
 
 
 class _Step(torch.autograd.Function):
@@ -50,11 +52,11 @@ class _Step(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.laid_by = laid_by
-        return F.linear(x, weight, bias)
+        return product(x, weight, bias)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         x, weight = ctx.saved_tensors
         ctx.laid_by.append((x, grad))
-        return grad @ weight, grad.new_zeros(()), None, None, None
+        return product(grad, weight.t()), grad.new_zeros(()), None, None, None

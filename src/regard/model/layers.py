@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from regard.attention.products import Linear
 from regard.model.dropout import Dropout
 
 
@@ -37,7 +38,7 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, inner: int, norm: str, dropout: float) -> None:
         super().__init__()
         self.around = Residual(width, norm, dropout)
-        self.inner = nn.Sequential(nn.Linear(width, inner), nn.ReLU(), Dropout(dropout), nn.Linear(inner, width))
+        self.inner = nn.Sequential(Linear(width, inner), nn.ReLU(), Dropout(dropout), Linear(inner, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.around.leave(x, self.inner(self.around.enter(x)))

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regard.attention.products import product
+
 # Elements of a slice of logits: with its probabilities beside it, it stays within the last cache of most machines.
 _SLICE = 1 << 21
 
@@ -28,33 +30,39 @@ class _CrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float) -> Tensor:
         total = hidden.new_zeros(())
         learning = any(ctx.needs_input_grad)
-        grads = [torch.empty_like(hidden), torch.zeros_like(weight), torch.zeros_like(bias)] if learning else []
-        vocabulary = len(weight)
-        logits, log_probs = (hidden.new_empty(_rows(vocabulary), vocabulary) for _ in range(2))
+        vocabulary, width = weight.shape
+        # The weight's gradient is added up lying on its side: so the small factor of the product is copied, not p.
+        d_hidden, d_weight, d_bias = (
+            torch.empty_like(hidden),
+            weight.new_zeros(width, vocabulary),
+            torch.zeros_like(bias),
+        )
+        room = hidden.new_empty(min(_rows(vocabulary), len(hidden)), vocabulary)
         for begin, end in _slices(len(hidden), vocabulary):
             part, right = hidden[begin:end], target[begin:end, None]
-            found = torch.addmm(bias, part, weight.t(), out=logits[: end - begin])
-            found = torch.log_softmax(found, -1, out=log_probs[: end - begin])
-            total -= (1.0 - smoothing) * found.gather(1, right).sum()
+            logits = product(part, weight, bias)
+            p = torch.softmax(logits, -1, out=room[: end - begin])
+            # The largest p is 1 / sum_j e^(logit_j - largest logit), which never underflows.
+            normalizer = logits.amax(1) - p.amax(1).log_()
+            total += normalizer.sum() - (1.0 - smoothing) * logits.gather(1, right).sum()
             if smoothing:
-                total -= smoothing / vocabulary * found.sum()
+                total -= smoothing / vocabulary * logits.sum()
             if not learning:
                 continue
             # d loss / d logits = p - (1 - smoothing) [target] - smoothing / V
-            change = found.exp_()
-            if smoothing:
-                change.sub_(smoothing / vocabulary)
+            change = p.sub_(smoothing / vocabulary) if smoothing else p
             change.scatter_add_(1, right, change.new_full(right.shape, smoothing - 1.0))
-            torch.mm(change, weight, out=grads[0][begin:end])
-            grads[1].addmm_(change.t(), part)
-            grads[2].add_(change.sum(0))
-        ctx.save_for_backward(*grads)
+            d_hidden[begin:end] = product(change, weight.t())
+            d_weight += product(part.t(), change.t())
+            d_bias += change.sum(0)
+        ctx.save_for_backward(d_hidden, d_weight, d_bias)
         return total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
-        return (*(grad * found for found in ctx.saved_tensors), None, None)
+        d_hidden, d_weight, d_bias = (grad * found for found in ctx.saved_tensors)
+        return d_hidden, d_weight.t(), d_bias, None, None
 
 
 def _rows(vocabulary: int) -> int:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from regard.attention import Attention
 from regard.attention.names import STATEFUL_SCORES
+from regard.attention.products import Linear
 from regard.errors import RegardError
 from regard.model.contracts import if_padded
 from regard.settings import AttentionSettings
@@ -86,7 +87,7 @@ class FixedContext(nn.Module):
 
     def __init__(self, width: int, source_width: int) -> None:
         super().__init__()
-        self.project = nn.Linear(source_width, width)
+        self.project = Linear(source_width, width)
 
     def forward(self, code: Tensor) -> Tensor:
         found: Tensor = self.project(code)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from regard.attention.products import Linear
 from regard.model.contracts import DecoderOutput, Encoded, Observed
 from regard.model.output import cross_entropy
 
@@ -72,8 +73,8 @@ class SoftmaxReadout(nn.Module):
     def __init__(self, width: int, vocabulary: int, shared: nn.Embedding | None = None) -> None:
         super().__init__()
         inner = width if shared is None else shared.embedding_dim
-        self.narrow = nn.Identity() if inner == width else nn.Linear(width, inner, bias=False)
-        self.project = nn.Linear(inner, vocabulary)
+        self.narrow = nn.Identity() if inner == width else Linear(width, inner, bias=False)
+        self.project = Linear(inner, vocabulary)
         nn.init.zeros_(self.project.bias)
         if shared is None:
             nn.init.normal_(self.project.weight, std=inner**-0.5)
