@@ -9,6 +9,8 @@ import errno
 import io
 import os
 import re
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,23 +35,38 @@ def written_beside(path: str | Path) -> Iterator[IO[bytes]]:
     """A file to write to, forwards or with seeks, that takes the place of `path` when all went well.
 
     It is written beside its place, is on the disk before it gets its name, and disappears when anything fails; then
-    what was there before is still there. Raises RegardError where it can't be written.
+    what was there before is still there. A link stays one, and the file that it leads to is replaced; a device or a
+    pipe, such as /dev/stdout, is written to as it is. Raises RegardError where it can't be written.
     """
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        descriptor = os.open(beside, _FLAGS, 0o666)
-        with io.BufferedWriter(cast(io.RawIOBase, _Raw(descriptor))) as stream:
+    path, named = Path(os.path.realpath(path)), path
+    if _is_stream(path, named):
+        with _told_of(named), io.BufferedWriter(cast(io.RawIOBase, _Raw(_open_stream(named)))) as stream:
             yield stream
-            stream.flush()
-            os.fsync(descriptor)
-        os.replace(beside, path)
-    except BaseException as error:
-        with suppress(OSError):
-            os.unlink(beside)
-        if isinstance(error, OSError):
-            raise RegardError(f"{path}: can't be written: {_told(error)}") from None
-        raise
+        return
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _told_of(named):
+        try:
+            descriptor = os.open(beside, _FLAGS, 0o666)
+            with io.BufferedWriter(cast(io.RawIOBase, _Raw(descriptor))) as stream:
+                yield stream
+                stream.flush()
+                os.fsync(descriptor)
+            os.replace(beside, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(beside)
+            raise
+
+
+def check_place(path: str | Path) -> None:
+    """See whether a file could be written, before the work that it is to hold. Raises RegardError."""
+    path = Path(path)
+    if path.is_dir():
+        raise RegardError(f"{path}: can't be written: it is a folder; name a file")
+    if not path.parent.is_dir():
+        raise RegardError(f"{path}: can't be written: there is no folder {path.parent}")
+    if not _is_stream(path, path) and not os.access(path.parent, os.W_OK):
+        raise RegardError(f"{path}: can't be written: Permission denied; choose another place")
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -92,6 +109,10 @@ class _Raw(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
+        try:
+            os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        except OSError:  # a pipe
+            return False
         return True
 
     def write(self, content: Any) -> int:
@@ -107,6 +128,32 @@ class _Raw(io.RawIOBase):
         if not self.closed:
             super().close()
             os.close(self._descriptor)
+
+
+def _open_stream(path: str | Path) -> int:
+    if str(path) == "/dev/stdout":  # opened anew, a file would be written from its beginning
+        sys.stdout.flush()
+        return os.dup(1)
+    return os.open(path, os.O_WRONLY)
+
+
+@contextmanager
+def _told_of(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RegardError(f"{path}: can't be written: {_told(error)}") from None
+
+
+def _is_stream(path: str | Path, named: str | Path) -> bool:
+    """Whether this is no file on a disk, or leads to one that is open (/dev/stdout): nothing may take its place."""
+    if str(named).startswith(("/dev/", "/proc/")):
+        return True
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _told(error: OSError) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from regard.commands.parsing import add_settings, given_on, parser
 from regard.commands.predicting import add_model, add_texts, show_attention, texts_from
+from regard.commands.showing import add_views, check_views, write_html, write_picture
 from regard.errors import RegardError
 from regard.settings import SearchSettings
 
@@ -26,9 +27,13 @@ def run(arguments: Sequence[str]) -> int:
     given = _parser().parse_intermixed_args(list(arguments))
     search = given_on(given, SearchSettings)
     texts = texts_from(given)
+    wanted = [name for name in ("alignments", "maps", "picture", "html") if name in given]
+    _check_outputs(given, len(texts))
     from regard.predictor import load
 
     model = load(given.model, device=given.device)
+    if wanted and not model.has_attention:
+        raise RegardError(f"{given.model}: this model has a fixed context, so there is no attention to write")
     found = model.predict(texts, **search)
     for number, prediction in enumerate(found, start=1):
         _tell_notes(number, prediction, len(found))
@@ -36,7 +41,8 @@ def run(arguments: Sequence[str]) -> int:
             print(json.dumps(_plain(prediction), ensure_ascii=False))
         else:
             _print(prediction, given)
-    _write(found, getattr(given, "alignments", None), getattr(given, "maps", None))
+    if wanted:
+        _write(found, given)
     return 0
 
 
@@ -59,8 +65,24 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--maps", metavar="FILE", help="write the attention maps to FILE.npz or FILE.jsonl; see `regard show`"
     )
+    add_views(made)
     add_settings(made, SearchSettings)
     return made
+
+
+def _check_outputs(given: argparse.Namespace, count: int) -> None:
+    """See before the work whether what it finds can be written. Raises RegardError."""
+    options = vars(given)
+    check_views(count, given, "use --maps, and `regard show --map N`")
+    if "maps" in options:
+        from regard.maps import check_ending
+
+        check_ending(given.maps)
+    for name in ("alignments", "maps"):
+        if name in options:
+            from regard.files import check_place
+
+            check_place(options[name])
 
 
 def _print(prediction: Prediction, given: argparse.Namespace) -> None:
@@ -99,22 +121,28 @@ def _plain(prediction: Prediction) -> dict[str, Any]:
     return found
 
 
-def _write(found: Sequence[Prediction], alignments: str | None, maps: str | None) -> None:
-    if (alignments or maps) and all(each.attention is None for each in found):
-        raise RegardError("there is no attention to write: the model has none, or all texts are empty")
-    if alignments:
+def _write(found: Sequence[Prediction], given: argparse.Namespace) -> None:
+    from regard.maps import pharaoh, save_maps
+
+    shown = [each.attention for each in found if each.attention is not None]
+    if not shown:
+        raise RegardError("there is no attention to write, since all texts are empty")
+    options = vars(given)
+
+    def every() -> Iterator[AttentionMap]:
+        return (each.every_attention for each in found if each.every_attention is not None)
+
+    if "alignments" in options:
         from regard.data.lines import write_lines
-        from regard.maps import pharaoh
 
-        write_lines(alignments, (pharaoh(each.attention.merged().links()) if each.attention else "" for each in found))
-    if maps:
-        from regard.maps import save_maps
-
-        count = save_maps(_every(found), Path(maps))
-        print(f"regard: {count} attention maps in {maps}; `regard show {maps}` prints them", file=sys.stderr)
-
-
-def _every(found: Sequence[Prediction]) -> Iterator[AttentionMap]:
-    for each in found:
-        if each.every_attention is not None:
-            yield each.every_attention
+        links = (each.attention.merged().links() if each.attention is not None else () for each in found)
+        write_lines(given.alignments, map(pharaoh, links))
+    if "maps" in options:
+        count = save_maps(every(), Path(given.maps))
+        print(
+            f"regard: {count} attention maps in {given.maps}; `regard show {given.maps}` prints them", file=sys.stderr
+        )
+    if "picture" in options:
+        write_picture(shown, given.picture)
+    if "html" in options:
+        write_html(every(), given.html, Path(given.model).resolve().name)

@@ -6,76 +6,107 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regard.commands.parsing import parser
+from regard.commands.showing import add_views, check_views, told_warnings, write_html, write_picture
 from regard.errors import RegardError
+
+if TYPE_CHECKING:
+    from regard.maps import AttentionMap
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Show attention maps of a file: in the terminal, as a picture, or as a page for a browser."""
-    given = _parser().parse_args(list(arguments))
+    """Show attention maps of files: in the terminal, as a picture, or as a page for a browser."""
+    given = _parser().parse_intermixed_args(list(arguments))
     options = vars(given)
-    from regard.maps import AttentionMap, load_maps
-
-    maps = load_maps(given.maps)
-    if not maps:
-        raise RegardError(f"{given.maps}: holds no attention map")
-    if (number := options.get("map")) is not None:
-        if not 1 <= number <= len(maps):
-            raise RegardError(f"{given.maps}: there is no map {number}; they are numbered 1 to {len(maps)}")
-        maps = [maps[number - 1]]
-
-    def chosen(map: AttentionMap) -> AttentionMap:
-        for axis in ("layer", "head"):
-            if axis in map.axes and (options.get(axis) is not None or map.weights.shape[map.axes.index(axis)] == 1):
-                note = map.note
-                single = map.weights.shape[map.axes.index(axis)] == 1
-                map = map.select(**{axis: options.get(axis) or 0})
-                map = replace(map, note=note) if single else map  # nothing was chosen, so there is nothing to tell
-        return map
-
-    maps = [chosen(map) for map in maps]
-    picture, page = options.get("picture"), options.get("html")
+    maps, titles = [], []
+    for path in given.maps:
+        found = [_chosen(map, given) for map in _read(path, options.get("map"))]
+        maps += found
+        titles += [f"{Path(path).stem}: {_flat(map).description}" for map in found]
+    named = titles if len(given.maps) > 1 else None
+    views = [options.get(name) for name in ("picture", "entropy", "html")]
+    picture, entropy, page = views
+    check_views(len(maps), given, "choose one by --map")
     if page is not None:
-        from regard.view.page import write_page
-
         # The page merges words itself, and keeps the pieces.
-        write_page(maps, page, title=Path(given.maps).stem, words=given.words)
+        write_html(maps, page, ", ".join(Path(path).stem for path in given.maps), given.words)
     maps = [map.merged() for map in maps] if given.words else maps
     if picture is not None:
-        from regard.view.figure import heat_map
+        write_picture(maps, picture, named)
+    if entropy is not None:
+        from regard.view.entropy import entropy_curves
 
-        heat_map(maps[0] if len(maps) == 1 else [map if not map.axes else map.mean() for map in maps], picture)
-    if picture is not None or page is not None:
-        return 0
-    from regard.view.terminal import show
-
-    for map in maps:
-        flat = map.mean() if map.axes else map
-        print(flat.reading(given.top))
-        show(flat)
+        with told_warnings():
+            entropy_curves(maps, entropy, named)
+    if views == [None] * len(views):
+        _print(maps, given.top, named)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     made = parser(
         "show",
-        "Attention maps that `regard predict --maps` wrote: in the terminal, as a picture, or as a page for a browser.",
+        "Attention maps that `regard predict --maps` wrote: in the terminal, as pictures, or as a page for a browser. "
+        "With files of two models, a picture has their maps side by side.",
     )
-    made.add_argument("maps", help="a .npz or .jsonl file of maps")
-    made.add_argument("--map", type=int, metavar="N", help="only map N of the file, from 1 (default: all)")
+    made.add_argument("maps", nargs="+", metavar="MAPS", help=".npz or .jsonl files of maps")
+    made.add_argument("--map", type=int, metavar="N", help="only map N of each file, from 1 (default: all)")
     made.add_argument("--layer", type=int, metavar="N", help="a layer, from 0 (default: the mean of all)")
     made.add_argument("--head", type=int, metavar="N", help="a head, from 0 (default: the mean of all)")
     made.add_argument("--words", action="store_true", default=False, help="words instead of pieces")
     made.add_argument(
         "--top", type=int, default=4, metavar="N", help="source tokens to name for each target token (default: 4)"
     )
+    add_views(made)
     made.add_argument(
-        "--png", "--svg", dest="picture", metavar="FILE", help="write a picture instead; its ending says which kind"
-    )
-    made.add_argument(
-        "--html",
+        "--entropy",
         metavar="FILE",
-        help="write a page instead, one file that needs no network, to be explored in a browser",
+        help="write a picture (.png or .svg) of how spread out the weights of each target token are: a line for each "
+        "layer, or for each map where there are several",
     )
     return made
+
+
+def _read(path: str, number: int | None) -> list[AttentionMap]:
+    from regard.maps import load_maps
+
+    maps = load_maps(path)
+    if not maps:
+        raise RegardError(f"{path}: holds no attention map")
+    if number is None:
+        return maps
+    if not 1 <= number <= len(maps):
+        raise RegardError(f"{path}: there is no map {number}; they are numbered 1 to {len(maps)}")
+    return [maps[number - 1]]
+
+
+def _chosen(map: AttentionMap, given: argparse.Namespace) -> AttentionMap:
+    """The map of the layer and the head that were asked for, or that are the only ones."""
+    for axis in ("layer", "head"):
+        asked = vars(given).get(axis)
+        if axis not in map.axes:
+            continue
+        single = map.weights.shape[map.axes.index(axis)] == 1
+        if asked is not None or single:
+            note = map.note
+            map = map.select(**{axis: asked or 0})
+            map = replace(map, note=note) if single else map  # nothing was chosen, so there is nothing to tell
+    return map
+
+
+def _print(maps: Sequence[AttentionMap], top: int, titles: Sequence[str] | None) -> None:
+    from regard.view.terminal import show
+
+    for number, map in enumerate(maps):
+        flat = _flat(map)
+        if titles:
+            print(titles[number])
+        print(flat.reading(top))
+        show(flat)
+
+
+def _flat(map: AttentionMap) -> AttentionMap:
+    """The mean of what was not chosen."""
+    return map.mean() if map.axes else map

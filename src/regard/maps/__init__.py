@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from regard.files import written_beside
 from regard.maps.attention_map import AttentionMap, Convention
-from regard.maps.files import load_maps, save_maps
+from regard.maps.files import check_ending, load_maps, save_maps
 from regard.maps.links import (
     METHODS,
     SYMMETRISATIONS,
@@ -19,6 +19,7 @@ from regard.maps.links import (
     grow_diag_final_and,
     intersection,
     links_from,
+    mean_links,
     pharaoh,
     threshold_links,
     union,
@@ -37,12 +38,14 @@ __all__ = [
     "Tokens",
     "argmax_links",
     "assignment_links",
+    "check_ending",
     "flip",
     "grow_diag_final_and",
     "in_words",
     "intersection",
     "links_from",
     "load_maps",
+    "mean_links",
     "pharaoh",
     "save_maps",
     "threshold_links",

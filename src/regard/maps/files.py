@@ -35,7 +35,7 @@ def save_maps(maps: Iterable[AttentionMap], path: str | Path, precision: str | N
     path = Path(path)
     if precision is not None and precision not in _PRECISIONS:
         raise RegardError(f"maps: precision {precision!r} is none of {', '.join(_PRECISIONS)}")
-    write = {".npz": _write_npz, ".jsonl": _write_jsonl}[_ending(path)]
+    write = {".npz": _write_npz, ".jsonl": _write_jsonl}[check_ending(path)]
     with written_beside(path) as file:
         return write(maps, file, precision)
 
@@ -46,14 +46,16 @@ def load_maps(path: str | Path) -> list[AttentionMap]:
     Raises `RegardError`, with the map or line concerned, where the file is missing, damaged, or not such a file.
     """
     path = Path(path)
-    read = {".npz": _read_npz, ".jsonl": _read_jsonl}[_ending(path)]
+    read = {".npz": _read_npz, ".jsonl": _read_jsonl}[check_ending(path)]
     try:
         return list(read(path))
     except OSError as error:
         raise RegardError(f"{path}: can't be read: {error.strerror or error}") from error
 
 
-def _ending(path: Path) -> str:
+def check_ending(path: str | Path) -> str:
+    """The ending of a file of maps, `.npz` or `.jsonl`. Raises RegardError for any other."""
+    path = Path(path)
     if path.suffix not in (".npz", ".jsonl"):
         raise RegardError(
             f"{path}: maps are kept in .npz or .jsonl files, not {path.suffix or 'one without an ending'}"

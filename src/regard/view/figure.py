@@ -29,6 +29,8 @@ Series: TypeAlias = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 #: Inches of one weight where there is room, and of all weights of a picture side by side where there are many.
 _CELL, _WIDEST = 0.36, 20.0
 _DOTS_PER_INCH = 150
+#: Matrices of more weights than this are pictures only: their numbers would be too many to be read.
+_MOST_NUMBERS = 600
 _COLOURS = "Blues"
 
 
@@ -47,7 +49,7 @@ def heat_map(
     """
     maps = [maps] if isinstance(maps, AttentionMap) else list(maps)
     titles = [map.description for map in maps] if titles is None else list(titles)
-    path = _checked(path)
+    path = check_picture(path)
     if not maps or any(map.weights.size == 0 for map in maps):
         raise RegardError(f"{path}: there is nothing to draw, the attention map is empty")
     if len(titles) != len(maps):
@@ -74,23 +76,33 @@ def heat_map(
 
 
 def curves(
-    series: Series, path: str | Path, xlabel: str, ylabel: str, log_x: bool = False, ranges: Series | None = None
+    series: Series,
+    path: str | Path,
+    xlabel: str,
+    ylabel: str,
+    log_x: bool = False,
+    ranges: Series | None = None,
+    ticks: Sequence[str] | None = None,
 ) -> None:
     """Draw lines through points, one for each name of `series`: `{"additive": ([5, 10], [31.2, 29.8])}`.
 
     A y that is not a number is a gap; `log_x` makes the x axis logarithmic. `ranges` shades a band along the lines of
-    those names, between the lowest and the highest y of each x: `{"additive": ([30.9, 29.1], [31.5, 30.4])}`. Raises
-    `RegardError` without matplotlib, for an ending other than `.png` and `.svg`, where there is no point or xs and ys
-    are not equally many, or where `path` can't be written.
+    those names, between the lowest and the highest y of each x: `{"additive": ([30.9, 29.1], [31.5, 30.4])}`. `ticks`
+    name the places 1, 2, ... of the x axis.
+
+    Raises `RegardError` without matplotlib, for an ending other than `.png` and `.svg`, where there is no point or xs
+    and ys are not equally many, or where `path` can't be written.
     """
-    path = _checked(path)
+    path = check_picture(path)
     _check_series(path, series)
     for name, (lowest, highest) in (ranges or {}).items():
         _check_series(path, {name: (series[name][0], lowest), f"{name} ": (series[name][0], highest)})
-    with _drawing(path, "".join([*series, xlabel, ylabel])) as save:
-        figure = _figure(7.0, 4.5)
+    with _drawing(path, "".join([*series, xlabel, ylabel, *(ticks or ())])) as save:
+        figure = _figure(min(max(7.0, 0.2 * len(ticks or ())), _WIDEST), 4.5)
         axes = figure.subplots()
         _draw_lines(axes, series, xlabel, ylabel, log_x)
+        if ticks is not None:
+            axes.set_xticks(range(1, len(ticks) + 1), ticks, rotation=90, fontsize=9, parse_math=False)
         for name, (lowest, highest) in (ranges or {}).items():
             colour = axes.lines[list(series).index(name)].get_color()
             axes.fill_between(series[name][0], lowest, highest, color=colour, alpha=0.2, linewidth=0)
@@ -104,7 +116,7 @@ def learning_curve(records: Iterable[Mapping[str, Any]], path: str | Path, metri
     that ends in `loss` is a line of the first panel; each name in `metrics` has a panel below.
     Raises `RegardError` as `curves` does, and for a metric that no record has.
     """
-    path = _checked(path)
+    path = check_picture(path)
     measured = _by_name(records)
     unknown = [name for name in metrics if name not in measured]
     if unknown:
@@ -156,6 +168,11 @@ def _draw_matrix(axes: Axes, map: AttentionMap, title: str, full: float, cell: f
             hatch="////",
             linewidth=0,
         )
+    if cell >= _CELL and matrix.size <= _MOST_NUMBERS:
+        for (row, column), weight in np.ndenumerate(matrix):
+            ink = "white" if weight > 0.6 * full else "black"
+            number = f"{weight:.2f}".removeprefix("0") if weight else "0"
+            axes.text(column, row, number, ha="center", va="center", fontsize=0.65 * size, color=ink)
     # A frame around the matrix itself, which may be smaller than its panel.
     axes.plot(*_outline(len(map.source), len(map.target)), color="0.3", linewidth=0.8, clip_on=False)
     return image
@@ -206,7 +223,8 @@ def _check_series(path: Path, series: Series) -> None:
 # Files ----------------------------------------------------------------------------------------------------------------
 
 
-def _checked(path: str | Path) -> Path:
+def check_picture(path: str | Path) -> Path:
+    """Raises RegardError for a path that does not end in .png or .svg, and without matplotlib."""
     path = Path(path)
     if path.suffix not in (".png", ".svg"):
         raise RegardError(f"{path}: pictures are .png or .svg files, not {path.suffix or 'one without an ending'}")

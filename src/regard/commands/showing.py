@@ -1,0 +1,72 @@
+"""Pictures and pages of attention maps, for the commands that write them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from regard.errors import RegardError
+
+if TYPE_CHECKING:
+    from regard.maps import AttentionMap
+
+#: Side by side in one picture; more would be too small to read.
+MOST_MAPS = 12
+
+
+def add_views(to: argparse._ActionsContainer) -> None:
+    """Where a picture and a page go."""
+    to.add_argument(
+        "--png", "--svg", dest="picture", metavar="FILE", help="write a picture; its ending, .png or .svg, says which"
+    )
+    to.add_argument(
+        "--html", metavar="FILE", help="write a page to be explored in a browser: one file that needs no network"
+    )
+
+
+def check_views(count: int, given: argparse.Namespace, instead: str) -> None:
+    """See before the work whether its maps, so many, can be shown as is asked. Raises RegardError."""
+    from regard.files import check_place
+
+    options = vars(given)
+    for name in ("picture", "html", "entropy"):
+        if name in options:
+            check_place(options[name])
+    for name in ("picture", "entropy"):
+        if name in options:
+            from regard.view.figure import check_picture
+
+            _check_few(count, check_picture(options[name]), instead)
+
+
+def write_picture(maps: Sequence[AttentionMap], path: str, titles: Sequence[str] | None = None) -> None:
+    """Draw one map, with a panel for each of its layers and heads, or the means of several side by side."""
+    from regard.view.figure import heat_map
+
+    with told_warnings():
+        heat_map(maps[0] if len(maps) == 1 else [map.mean() if map.axes else map for map in maps], path, titles)
+
+
+def write_html(maps: Iterable[AttentionMap], path: str, title: str, words: bool = False) -> int:
+    """Write a page of the maps; returns their number."""
+    from regard.view.page import write_page
+
+    return write_page(maps, path, title=title, words=words)
+
+
+class told_warnings(warnings.catch_warnings):
+    """Inside, what is warned of is told in one line, as errors are."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: print(f"regard: {message}", file=sys.stderr)
+
+
+def _check_few(count: int, path: Path, instead: str) -> None:
+    if count > MOST_MAPS:
+        raise RegardError(f"{path}: a picture of {count:,} maps could not be read; {instead}, or write --html")

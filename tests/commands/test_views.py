@@ -1,0 +1,91 @@
+"""Maps from the command line: pictures, pages, and what can't be written is told before the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from regard.cli import main
+from regard.maps import load_maps
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def written(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that a prediction can write, of two texts, by one command."""
+    folder = tmp_path_factory.mktemp("views")
+    flags = [f"--html={folder / 'a.html'}", f"--svg={folder / 'a.svg'}", f"--maps={folder / 'a.npz'}"]
+    assert main(["predict", str(model_folder), "three one", "two five four", "--beam=2", *flags]) == 0
+    return folder
+
+
+def test_predict_writes_the_page_and_the_picture_of_its_maps(written: Path) -> None:
+    assert {path.name for path in written.iterdir()} == {"a.html", "a.svg", "a.npz"}
+    page = (written / "a.html").read_text(encoding="utf-8")
+    assert "<title>model</title>" in page
+    assert page.count('class="block"') == 2
+    picture = (written / "a.svg").read_text(encoding="utf-8")
+    assert all(f"<!-- {word} -->" in picture for word in ("three", "five", "four"))
+
+
+def test_two_models_side_by_side(written: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "other.npz").write_bytes((written / "a.npz").read_bytes())
+    both = [str(written / "a.npz"), str(tmp_path / "other.npz"), "--map", "2"]
+    assert main(["show", *both, "--svg", str(tmp_path / "two.svg"), "--entropy", str(tmp_path / "entropy.svg")]) == 0
+    for name in ("two.svg", "entropy.svg"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert "<!-- a: cross attention," in text
+        assert "<!-- other: cross attention," in text
+    assert main(["show", *both]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("a: cross attention") < shown.index("other: cross attention")
+    assert shown.count("5 <- ") == 2
+    assert main(["show", *both, "--html", str(tmp_path / "two.html")]) == 0
+    assert "<title>a, other</title>" in (tmp_path / "two.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--maps=a.txt"], "maps are kept in .npz or .jsonl files, not .txt"),
+        (["--png=a.gif"], "pictures are .png or .svg files, not .gif"),
+        (["--html=nowhere/a.html"], "nowhere/a.html: can't be written: there is no folder nowhere"),
+        (["--alignments=folder"], "folder: can't be written: it is a folder"),
+        (["--maps=folder/a.npz", "--svg=nowhere/a.svg"], "nowhere/a.svg: can't be written"),
+    ],
+)
+def test_what_can_not_be_written_is_told_before_the_work(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, flags: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    assert main(["predict", str(model_folder), "three one", *flags]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert message in told.err
+    assert len(told.err.splitlines()) == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
+
+
+def test_pictures_of_too_many_texts_are_refused(model_folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["predict", str(model_folder), *["one"] * 13, "--png", str(tmp_path / "a.png")]) == 2
+    assert "a picture of 13 maps could not be read; use --maps, and `regard show --map N`" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_font_is_one_line_and_no_traceback(written: Path, tmp_path: Path, capsys: Capture) -> None:
+    from dataclasses import replace
+
+    from regard.maps import save_maps, whole_words
+
+    (first, *_) = load_maps(written / "a.npz")
+    save_maps([replace(first, source=whole_words(["\U0010fffd", "$\\frac"]))], tmp_path / "b.npz")
+    assert main(["show", str(tmp_path / "b.npz"), "--png", str(tmp_path / "b.png")]) == 0
+    told = capsys.readouterr().err
+    assert told.startswith("regard: no font on this machine has \U0010fffd")
+    assert len(told.splitlines()) == 1
+    assert (tmp_path / "b.png").exists()
