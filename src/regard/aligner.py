@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,20 @@ from regard.data.report import ReadReport
 from regard.data.text import is_unspaced, spans_of_words
 from regard.errors import RegardError, did_you_mean
 from regard.files import make_folder
-from regard.maps import METHODS, SYMMETRISATIONS, AttentionMap, Link, flip, links_from, pharaoh, weigh, word_matrix
+from regard.maps import (
+    METHODS,
+    SYMMETRISATIONS,
+    AttentionMap,
+    Link,
+    Links,
+    flip,
+    links_from,
+    mean_links,
+    pharaoh,
+    weigh,
+    word_matrix,
+)
+from regard.maps.links import Weights
 from regard.settings import Words
 
 if TYPE_CHECKING:
@@ -35,6 +48,9 @@ SETTINGS: dict[str, Any] = {
 """Of both directions, where no others are given: what made plain weights word alignments in the demonstration. The
 embedding alone is what is looked up, every word is to be looked at once, and what was said is hidden at times."""
 
+MEAN = "geometric-mean"
+"""The symmetrisation that takes the weights of both directions, not their links; a threshold may follow a colon."""
+
 _AT_ONCE = 1000
 
 
@@ -43,8 +59,10 @@ class Way:
     """How weights become links.
 
     `words` is what counts as a word: `spaces` or `text`. `method` (with `threshold`) makes the links of one direction,
-    `symmetrise` one set of two directions. `layer` and `head` (-1: the mean of all) choose the weights, None: those
-    that the model shows. `reading` takes for each target word the weights of the step that read it.
+    `symmetrise` one set of two directions: intersection, union or grow-diag-final-and of the links of both, or
+    geometric-mean:W, all pairs whose weights have a geometric mean of at least W (0.2 where none is given). `layer`
+    and `head` (-1: the mean of all) choose the weights, None: those that the model shows. `reading` takes for each
+    target word the weights of the step that read it; None: as links have guided the model, if any did.
     """
 
     words: Words = "spaces"
@@ -53,14 +71,12 @@ class Way:
     symmetrise: str = "grow-diag-final-and"
     layer: int | None = None
     head: int | None = None
-    reading: bool = False
+    reading: bool | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise RegardError(f"--method: there is no {self.method!r}{did_you_mean(self.method, METHODS)}")
-        if self.symmetrise not in SYMMETRISATIONS:
-            known = did_you_mean(self.symmetrise, SYMMETRISATIONS)
-            raise RegardError(f"--symmetrise: there is no {self.symmetrise!r}{known}")
+        symmetriser(self.symmetrise)
         if not self.threshold > 0:
             raise RegardError(f"--threshold: should be above 0, not {self.threshold}")
 
@@ -130,24 +146,31 @@ def train_aligner(
     out: str | Path = "aligner",
     target: str | Path | None = None,
     words: Words = "spaces",
-    symmetrise: str = "grow-diag-final-and",
+    symmetrise: str = MEAN,
+    rounds: int = 2,
     restart: bool = False,
     report: Reporter | None = None,
     **settings: Any,
 ) -> Path:
     """Train models of both directions, guide new ones by the links that both found, and write the links of these.
 
-    In the folder `out`: `unguided/forward`, `unguided/backward` and their `unguided/links.pharaoh`; `forward`,
-    `backward` and their `links.pharaoh`, a line for each line of the pairs, whose path is returned. What was stopped
-    goes on from there when called again. `settings` are those of `regard.train`, of all four trainings.
+    In the folder `out`: `unguided/forward`, `unguided/backward` and `unguided/links.pharaoh`, in which both agree; the
+    same of `round-1` and so on, the guided ones but the last; `forward`, `backward` and their `links.pharaoh`, a line
+    for each line of the pairs, whose path is returned. `rounds` is how many are guided, `symmetrise` how the links of
+    these are made. What was stopped goes on from there when called again. `settings` are those of `regard.train`, of
+    all trainings.
 
-    Raises RegardError as `regard.train` does.
+    Raises RegardError as `regard.train` does, and for fewer than one round.
     """
     from regard.training.progress import Silent
     from regard.training.run import train
 
     told = report or Silent()
-    way = Way(words, symmetrise=symmetrise)
+    if rounds < 1:
+        raise RegardError(f"--rounds: {rounds}, but at least one should be guided")
+    # Of weights that nothing has guided yet, nearly all links are right in which both directions agree; words without
+    # links are free to look where they would.
+    agreed, way = Way(words, symmetrise="intersection"), Way(words, symmetrise=symmetrise)
     chosen = _over(SETTINGS, settings)
     listed, account = read(pairs, target, (chosen.pop("data.source", None), chosen.pop("data.target", None)))
     if complaint := unspaced(listed, words):
@@ -158,7 +181,7 @@ def train_aligner(
     write_lines(sources, by_line([pair.source for pair in listed], listed, account))
     write_lines(targets, by_line([pair.target for pair in listed], listed, account))
 
-    def both(at: Path, links: Path | None) -> Path:
+    def both(at: Path, links: Path | None, way: Way) -> Path:
         models = []
         for name, first, second in ((FORWARD, sources, targets), (BACKWARD, targets, sources)):
             told.say(f"{name}, {'guided by ' + str(links) if links else 'unguided'}")
@@ -173,42 +196,65 @@ def train_aligner(
         write_lines(at / LINKS, by_line(found, listed, account))
         return at / LINKS
 
-    return both(folder, both(folder / UNGUIDED, None))
+    links = both(folder / UNGUIDED, None, agreed)
+    for number in range(1, rounds):
+        links = both(folder / f"round-{number}", links, way)
+    return both(folder, links, way)
+
+
+def symmetriser(name: str) -> Callable[[Weights, Weights, Way], Links]:
+    """From the weights of both directions, (T, S) and (S, T), to one set of links.
+
+    Raises RegardError for a name that there is not, or a threshold that is no number between 0 and 1.
+    """
+    kind, colon, number = name.partition(":")
+    if kind == MEAN:
+        try:
+            given = {"threshold": float(number)} if colon else {}
+        except ValueError:
+            given = {"threshold": 0.0}
+        if not all(0 < value <= 1 for value in given.values()):
+            raise RegardError(f"--symmetrise: {MEAN}:{number} should have a number above 0 and up to 1")
+        return lambda there, back, way: mean_links(there, back, **given)
+    if name not in SYMMETRISATIONS:
+        raise RegardError(f"--symmetrise: there is no {name!r}{did_you_mean(name, (*SYMMETRISATIONS, MEAN))}")
+    of_links = SYMMETRISATIONS[name]
+    return lambda there, back, way: of_links(
+        links_from(there, way.method, way.threshold), flip(links_from(back, way.method, way.threshold))
+    )
 
 
 # Parts ----------------------------------------------------------------------------------------------------------------
 
 
 def _both(there: np.ndarray[Any, Any], back: np.ndarray[Any, Any], way: Way) -> dict[Link, float]:
-    links = SYMMETRISATIONS[way.symmetrise](
-        links_from(there, way.method, way.threshold), flip(links_from(back, way.method, way.threshold))
-    )
-    return weigh(links, there, back.T)
+    return weigh(symmetriser(way.symmetrise)(there, back, way), there, back.T)
 
 
 def _matrices(
     model: Predictor, sources: Sequence[str], targets: Sequence[str], way: Way
 ) -> list[np.ndarray[Any, Any] | None]:
     """(target words, source words) of each pair."""
-    return [None if every is None else _matrix(model, every, way) for every in model.align(sources, targets)]
+    return [None if every is None else word_weights(model, every, way) for every in model.align(sources, targets)]
 
 
-def _matrix(model: Predictor, every: AttentionMap, way: Way) -> np.ndarray[Any, Any]:
+def word_weights(model: Predictor, every: AttentionMap, way: Way) -> Weights:
+    """(target words, source words): the layer, head and rows of a map of all of them that `way` asks for."""
     chosen = _chosen(model, every, way)
-    if way.reading:
-        chosen = chosen.after_reading()
     source, target = (spans_of_words(side.text or "", way.words) for side in (chosen.source, chosen.target))
     return word_matrix(chosen, source, target)
 
 
 def _chosen(model: Predictor, every: AttentionMap, way: Way) -> AttentionMap:
     if way.layer is None and way.head is None:
-        return model.shown(every)
+        return model.shown(every, way.reading)
     layer, head = model.facts.shown
     layer = layer if way.layer is None else way.layer
     head = head if way.head is None else way.head
     found = every.select(layer=layer)
-    return found.mean("head") if head < 0 else found.select(head=head)
+    one = found.mean("head") if head < 0 else found.select(head=head)
+    reading = model.settings.training.guided_reading if way.reading is None else way.reading
+    return one.after_reading() if reading else one
 
 
 def _turned(links: Path, backward: bool) -> Path:

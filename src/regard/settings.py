@@ -221,6 +221,8 @@ class TrainingSettings:
         guided_weight: what it costs to look elsewhere than at the words linked by --guided (Garg et al. 2019).
         guided_layer: which layer of a Transformer's cross-attention the links guide, from 0; none: the last but one.
         guided_head: which head of it, from 0; -1: the mean of all heads.
+        guided_reading: whether the links guide the step that has read a word, which knows it, rather than the one that
+            predicts it. For aligners: what the model shows of a word is then the weights of that step.
         guided_words: what the links count as words: spaces (what white space separates), or text (words as in maps:
             punctuation apart, and each character of a script without spaces).
         validate_every: updates between validations; none: about ten to twenty in a training.
@@ -251,6 +253,7 @@ class TrainingSettings:
     guided_weight: float = 1.0
     guided_layer: int | None = None
     guided_head: int = 0
+    guided_reading: bool = False
     guided_words: Words = "spaces"
     validate_every: int | None = None
     patience: int = 0

@@ -9,6 +9,7 @@ import pytest
 from regard.cli import main
 from regard.data.text import spaced_spans, spans_of_words
 from regard.folder import load_facts, load_settings
+from regard.predictor import load
 
 Capture = pytest.CaptureFixture[str]
 FEW = ["--training.updates=4", "--training.validate_every=2"]
@@ -64,6 +65,7 @@ def test_align_refuses(model_folder: Path, pairs_file: Path, tmp_path: Path, cap
     align = ["align", str(model_folder), str(pairs_file)]
     refused(capsys, [*align, "--symmetrise", "union"], "--reverse")
     refused(capsys, [*align, "--reverse", str(model_folder), "--symmetrise", "onion"], "did you mean 'union'")
+    refused(capsys, [*align, "--reverse", str(model_folder), "--symmetrise", "geometric-mean:x"], "geometric-mean:x")
     refused(capsys, [*align, "--method", "argmix"], "did you mean 'argmax'")
     refused(capsys, [*align, "--threshold", "0"], "above 0")
     refused(capsys, [*align, "--layer", "3"], "there is no layer 3")
@@ -126,6 +128,27 @@ def test_guided_training(pairs_file: Path, tmp_path: Path, tiny_flags: list[str]
     refused(capsys, [*plain, "--curve", "--guided", links], "leave out --curve")
 
 
+def test_links_may_guide_the_step_that_has_read_a_word(
+    pairs_file: Path, tmp_path: Path, tiny_flags: list[str], capsys: Capture
+) -> None:
+    links = _write(tmp_path / "links", *_reversed_links(pairs_file))
+    out = str(tmp_path / "model")
+    train = ["train", str(pairs_file), "--out", out, *tiny_flags, "--training.guided_weight=5"]
+    assert main([*train, "--guided", links, "--training.guided_reading=true"]) == 0
+    found = {}
+    for flags in ((), ("--reading",), ("--no-reading",)):
+        capsys.readouterr()
+        assert main(["evaluate", out, str(pairs_file), "--gold-alignments", links, *flags]) == 0
+        aer = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("AER"))
+        found[flags] = float(aer.split()[1])
+    assert found[()] == found["--reading",] < 10 < 40 < found["--no-reading",]
+    # What is shown is what was guided: a row for each word that was said, and none for the end.
+    shown = load(out).predict("two five one").attention
+    assert shown is not None
+    assert shown.convention == "reading"
+    assert [int(place) for place in shown.argmax()] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -161,11 +184,29 @@ def test_an_aligner(pairs_file: Path, tmp_path: Path, tiny_flags: list[str], cap
     assert f"the links: {out / 'links.pharaoh'}" in capsys.readouterr().out
     before = (out / "links.pharaoh").read_bytes()
     assert len(before.splitlines()) == 150
-    for name in ("forward", "backward", "unguided/forward", "unguided/backward"):
+    for name in ("forward", "backward", "round-1/forward", "round-1/backward", "unguided/forward", "unguided/backward"):
         assert (out / name / "model.safetensors").exists()
     assert load_facts(out / "backward").shown_reason == "guided by word alignments"
     assert load_settings(out / "forward").model.encoder.memory == "words"
     (out / "links.pharaoh").unlink()
     assert main(command) == 0  # everything is there but the last file
     assert (out / "links.pharaoh").read_bytes() == before
-    assert capsys.readouterr().err.count("this training is finished") == 4
+    assert capsys.readouterr().err.count("this training is finished") == 6
+    refused(capsys, [*command, "--rounds=0"], "--rounds: 0", "at least one")
+    refused(capsys, [*command, "--symmetrise=geometric-mean:2"], "geometric-mean:2 should have a number above 0")
+
+
+def test_an_aligner_of_one_round_guided_by_what_both_directions_said(
+    pairs_file: Path, tmp_path: Path, tiny_flags: list[str], capsys: Capture
+) -> None:
+    out = tmp_path / "aligner"
+    command = ["train-aligner", str(pairs_file), "--out", str(out), *tiny_flags, *FEW, "--rounds=1"]
+    assert main(command) == 0
+    assert "--symmetrise geometric-mean" in capsys.readouterr().out
+    assert not (out / "round-1").exists()
+    both = ["align", str(out / "unguided/forward"), str(pairs_file), "--reverse", str(out / "unguided/backward")]
+    assert main([*both, "--symmetrise", "intersection"]) == 0
+    assert capsys.readouterr().out == (out / "unguided/links.pharaoh").read_text()
+    both = ["align", str(out / "forward"), str(pairs_file), "--reverse", str(out / "backward")]
+    assert main([*both, "--symmetrise", "geometric-mean"]) == 0
+    assert capsys.readouterr().out == (out / "links.pharaoh").read_text()

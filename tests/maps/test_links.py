@@ -19,6 +19,7 @@ from regard.maps import (
     flip,
     grow_diag_final_and,
     intersection,
+    mean_links,
     pharaoh,
     threshold_links,
     union,
@@ -82,6 +83,15 @@ def test_symmetrisations_lie_between_intersection_and_union(forward: Links, back
     assert all(s in sources or t in targets for s, t in union(forward, backward) - grown)
     for symmetrise in SYMMETRISATIONS.values():
         assert symmetrise(forward, forward) == forward
+
+
+def test_the_mean_of_both_directions_links_what_neither_does_without() -> None:
+    forward = np.array([[0.9, 0.1, 0.0], [0.5, 0.0, 0.5]])  # targets x sources
+    backward = np.array([[0.4, 0.0], [0.0, 1.0], [0.0, 0.02]])  # sources x targets
+    # Geometric means: 0.6 for (0, 0), 0.1 for (2, 1), and 0 where either direction has no weight.
+    assert mean_links(forward, backward) == {(0, 0)}
+    assert mean_links(forward, backward, 0.1) == {(0, 0), (2, 1)}
+    assert mean_links(forward, backward, 0.61) == frozenset()
 
 
 @given(links)

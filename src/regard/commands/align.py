@@ -84,13 +84,13 @@ def add_way(to: argparse._ActionsContainer) -> None:
     to.add_argument("--head", type=int, metavar="N", help="of the layer; -1: the mean of all (default: the one shown)")
     to.add_argument(
         "--reading",
-        action="store_true",
-        default=False,
-        help="take for each word the weights of the step that read it, not of the one that predicted it",
+        action=argparse.BooleanOptionalAction,
+        help="take for each word the weights of the step that read it, not of the one that predicted it (default: as "
+        "links have guided the model; without them, of the one that predicted it)",
     )
 
 
-def add_words(to: argparse._ActionsContainer) -> None:
+def add_words(to: argparse._ActionsContainer, usual: str = "grow-diag-final-and") -> None:
     """What counts as a word, and how two directions become one."""
     to.add_argument(
         "--words",
@@ -102,7 +102,8 @@ def add_words(to: argparse._ActionsContainer) -> None:
     to.add_argument(
         "--symmetrise",
         metavar="NAME",
-        help="two directions to one: intersection, grow-diag-final-and or union (default: grow-diag-final-and)",
+        help="two directions to one: intersection, grow-diag-final-and or union of their links, or geometric-mean:W, "
+        f"the pairs whose weights have a geometric mean of at least W, 0.2 unless given (default: {usual})",
     )
 
 

@@ -14,10 +14,10 @@ def run(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(list(arguments))
     settings = given_on(given)
     options = vars(given)
-    from regard.aligner import BACKWARD, FORWARD, Way, train_aligner
+    from regard.aligner import BACKWARD, FORWARD, MEAN, Way, train_aligner
     from regard.training.progress import reporter
 
-    way = Way(given.words, symmetrise=options.get("symmetrise", Way.symmetrise))
+    way = Way(given.words, symmetrise=options.get("symmetrise", MEAN))
     with reporter() as report:
         found = train_aligner(
             given.pairs,
@@ -25,27 +25,32 @@ def run(arguments: Sequence[str]) -> int:
             target=options.get("target"),
             words=way.words,
             symmetrise=way.symmetrise,
+            rounds=given.rounds,
             restart=given.restart,
             report=report,
             **settings,
         )
     folder = found.parent
     print(f"the links: {found}")
-    print(f"of other pairs: regard align {folder / FORWARD} PAIRS --reverse {folder / BACKWARD}")
+    other = f"regard align {folder / FORWARD} PAIRS --reverse {folder / BACKWARD} --symmetrise {way.symmetrise}"
+    print(f"of other pairs: {other}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     made = parser(
         "train-aligner",
-        "Word alignments of pairs without a model: trains one in each direction, guides two more by the links that "
-        "both found, and writes the links of these to FOLDER/links.pharaoh. The same command again goes on where it "
-        "was stopped.",
+        "Word alignments of pairs without a model: trains one in each direction, guides new ones by the links that "
+        "both found, and writes the links of the last to FOLDER/links.pharaoh. The same command again goes on where "
+        "it was stopped.",
     )
     made.add_argument("pairs", help="pairs as for `regard train`; or, with --target, the source file")
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument("--out", metavar="FOLDER", default="aligner", help="where everything goes (default: aligner)")
     made.add_argument("--restart", action="store_true", default=False, help="begin anew where --out holds an aligner")
-    add_words(made)
+    made.add_argument(
+        "--rounds", type=int, metavar="N", default=2, help="how many pairs of models links guide (default: 2)"
+    )
+    add_words(made, usual="geometric-mean")
     add_settings(made)
     return made

@@ -137,7 +137,15 @@ def grow_diag_final_and(forward: Links, backward: Links) -> Links:
     return frozenset(links)
 
 
-#: Ways to make one set of links out of two directions, by name.
+def mean_links(forward: Weights, backward: Weights, threshold: float = 0.2) -> Links:
+    """Every pair whose weights in both directions, (T, S) and (S, T), have a geometric mean of at least `threshold`.
+
+    A link needs weight from either side, and a word may have several links, or none.
+    """
+    return threshold_links(np.sqrt(forward * backward.T), threshold)
+
+
+#: Ways to make one set of links out of the links of two directions, by name.
 SYMMETRISATIONS: dict[str, Callable[[Links, Links], Links]] = {
     "intersection": intersection,
     "union": union,

@@ -50,12 +50,17 @@ def attention_map(rows: Rows, source: Encoding, tokeniser: Tokeniser, ids: Seque
     return AttentionMap(rows, source_tokens(source), target_tokens(tokeniser, ids), place=place)
 
 
-def shown_map(every: AttentionMap, facts: Facts) -> AttentionMap:
-    """The one matrix that is shown: the only one, or the layer and head chosen on development data, and named."""
+def shown_map(every: AttentionMap, facts: Facts, reading: bool) -> AttentionMap:
+    """The one matrix that is shown: the only one, or the layer and head chosen on development data, and named.
+
+    With `reading`, the row of a token is that of the step which has read it.
+    """
     layers, heads = every.weights.shape[:2]
     if layers * heads == 1:
         # Nothing was chosen, so the note says nothing.
-        return AttentionMap(every.weights[0, 0], every.source, every.target, axes=(), place=every.place)
-    layer, head = facts.shown
-    chosen = every.select(layer=layer)
-    return chosen.mean("head") if head < 0 else chosen.select(head=head)
+        found = AttentionMap(every.weights[0, 0], every.source, every.target, axes=(), place=every.place)
+    else:
+        layer, head = facts.shown
+        chosen = every.select(layer=layer)
+        found = chosen.mean("head") if head < 0 else chosen.select(head=head)
+    return found.after_reading() if reading else found

@@ -152,9 +152,13 @@ class Predictor:
             maps[number] = AttentionMap(weights, source, target, place="cross")
         return maps
 
-    def shown(self, every: AttentionMap) -> AttentionMap:
-        """The one matrix of a map that is shown to people: that of the layer and head chosen after training."""
-        return shown_map(every, self.facts)
+    def shown(self, every: AttentionMap, reading: bool | None = None) -> AttentionMap:
+        """The one matrix of a map that is shown to people: that of the layer and head chosen after training.
+
+        With `reading`, the row of a token is that of the step which has read it, else of the one that predicts it; None:
+        as links have guided the model (`training.guided_reading`).
+        """
+        return shown_map(every, self.facts, self.settings.training.guided_reading if reading is None else reading)
 
     def _longest_source(self, settings: SearchSettings) -> int:
         """The most tokens of a text that is predicted from: far more would take hours, and the model knows nothing of

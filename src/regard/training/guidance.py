@@ -69,15 +69,16 @@ def _pieces_of_words(encoding: Encoding, words: Words) -> dict[int, list[int]]:
 def guide_of(corpus: Corpus, settings: Settings, batch: Batch) -> Guide | None:
     """Where the attention of a batch of the training pairs should look; None where no links were given.
 
-    Each target token with links looks evenly at the source tokens that it is linked with.
+    Each target token with links looks evenly at the source tokens that it is linked with: in the row of the step that
+    predicts it, or with `training.guided_reading` in the next one, of the step that has read it.
     """
     if corpus.guidance is None:
         return None
+    chosen = settings.training
     gold = torch.zeros(*batch.target_out.shape, batch.source.shape[1])
     for row, index in enumerate(batch.indices.tolist()):
         places = torch.from_numpy(corpus.guidance[index]).long()
-        gold[row, places[:, 0], places[:, 1]] = 1.0
+        gold[row, places[:, 0] + chosen.guided_reading, places[:, 1]] = 1.0
     gold /= gold.sum(-1, keepdim=True).clamp_min(1.0)
-    chosen = settings.training
     layer, head = guide_place(settings.model, chosen.guided_layer, chosen.guided_head)
     return Guide(gold.to(batch.source.device), chosen.guided_weight, layer, head)
