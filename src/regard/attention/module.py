@@ -16,6 +16,7 @@ from regard.attention.names import LEARNED_SCORES, NORMALIZERS, SCORES, STATEFUL
 from regard.attention.observe import Observe
 from regard.attention.operator import attend
 from regard.attention.problem import Filter
+from regard.attention.products import Linear
 from regard.attention.scores import Score
 from regard.attention.stateful import Coverage, LocationAware, additive_scores
 from regard.attention.trees import tree
@@ -104,12 +105,12 @@ class Attention(nn.Module):
         q_dim, k_dim = (dim // heads,) * 2 if project != "none" else (query_dim, source_dim)
         shared = kv_heads / heads
         if project != "none":
-            self.query_projection = nn.Linear(query_dim, dim, bias)
+            self.query_projection = Linear(query_dim, dim, bias)
         if project != "none" and self.compares_keys:
-            self.key_projection = nn.Linear(source_dim, int(dim * shared), bias)
+            self.key_projection = Linear(source_dim, int(dim * shared), bias)
         if project == "all":
-            self.value_projection = nn.Linear(self.values_from, int(value_dim * shared), bias)
-            self.output_projection = nn.Linear(value_dim, query_dim, bias)
+            self.value_projection = Linear(self.values_from, int(value_dim * shared), bias)
+            self.output_projection = Linear(value_dim, query_dim, bias)
         self._score = named("score", score, SCORES) if isinstance(score, str) and _base(score) in SCORES else score
         self._own_score(q_dim, k_dim, source_dim, longest)
         self.normalizer_name = normalizer if isinstance(normalizer, str) else type(normalizer).__name__
@@ -250,35 +251,33 @@ class Attention(nn.Module):
         )
         return self._output(context), weights
 
-    def prepare(self, source: Tensor, mask: Tensor | None = None) -> Memory:
+    def prepare(self, source: Tensor, mask: Tensor | None = None, *, at: int | None = None) -> Memory:
         """What steps need of a source (..., K, source_dim), computed once.
 
         mask: which of its positions may be attended to: boolean (..., K), or their number, int64 (...).
+        at: where all of them stand; by default one after the other.
         """
-        key = self._heads(source, "key")
-        if self.position == "rotary":
-            key = positions.rotary(key, torch.arange(key.shape[-2], device=key.device))
-        keys = self.score.keys(key)
+        keys = self.score.keys(self._placed_keys(source, 0, at))
         if mask is not None and mask.dtype != torch.bool:
             if mask.is_floating_point():
                 raise ValueError(f"mask: came as {mask.dtype}; expected boolean (..., K), or lengths as integers")
             mask = torch.arange(source.shape[-2], device=source.device) < mask[..., None]
         fertility = self.remember.fertility(source) if self.remember is not None else None
-        return Memory(keys.key, self._heads(source, "value"), keys.aid, mask, fertility)
+        # Heads that lie side by side would be copied apart by every step's products.
+        value = self._heads(source, "value").contiguous()
+        return Memory(keys.key.contiguous(), value, keys.aid, mask, fertility)
 
-    def extend(self, memory: Memory, source: Tensor) -> Memory:
+    def extend(self, memory: Memory, source: Tensor, *, at: int | None = None) -> Memory:
         """The memory with more positions at its end: the cache of self-attention, step by step.
 
         Only for scores whose keys stand for themselves: not for `distance`, `location` and those that remember.
+        at: where all of the new ones stand; by default one after the other.
         """
         if self.remember is not None or memory.aid is not None or self.score_name == "location":
             raise ValueError(
                 f"score: the keys of {self.score_name} depend on the whole source, which can't be extended"
             )
-        key, value = self._heads(source, "key"), self._heads(source, "value")
-        if self.position == "rotary":
-            key = positions.rotary(key, torch.arange(memory.keys, memory.keys + key.shape[-2], device=key.device))
-        key = self.score.keys(key).key
+        key, value = self.score.keys(self._placed_keys(source, memory.keys, at)).key, self._heads(source, "value")
         allowed = memory.allowed
         if allowed is not None:
             new = torch.ones(*allowed.shape[:-1], source.shape[-2], dtype=torch.bool, device=allowed.device)
@@ -293,12 +292,21 @@ class Attention(nn.Module):
         return memory.key.new_zeros(*lead, queries, heads, keys)
 
     def step(
-        self, query: Tensor, memory: Memory, state: Tensor | None = None, *, offset: int = 0
+        self,
+        query: Tensor,
+        memory: Memory,
+        state: Tensor | None = None,
+        *,
+        offset: int = 0,
+        mask: Tensor | None = None,
+        places: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """One step of each query (..., Q, query_dim), which are independent hypotheses about the same source.
 
-        All stand at the position `offset`. Returns the context (..., Q, output), the weights (..., H, Q, K) before
-        dropout, and the next state. For scores that do not remember this equals the whole sequence.
+        All stand at the position `offset`, and the keys at `places` (K,), by default one after the other. mask, boolean
+        (..., Q, K): which keys each query may attend to, at least one. Returns the context (..., Q, output), the
+        weights (..., H, Q, K) before dropout, and the next state. For scores that do not remember this equals the whole
+        sequence.
         """
         q = self._queries(query)
         if self.position == "rotary":
@@ -309,21 +317,36 @@ class Attention(nn.Module):
             if state is None:
                 state = self.initial_state(memory, query.shape[-2])
                 assert state is not None
-            *lead, queries, heads, places = state.shape
-            moved = self.remember(state.reshape(-1, places)).view(*lead, queries, heads, places, -1).transpose(-3, -4)
+            moved = self.remember(state.reshape(-1, state.shape[-1])).view(*state.shape, -1).transpose(-3, -4)
             found = additive_scores(q, memory.key, self.score_weight, moved)
         if self.position in ("alibi", "relative"):
-            term = self._position().term((self.heads,), 1, memory.keys, offset)
-            found = found + term.values.original[..., None, :]
+            term = self._position().term((self.heads,), 1, memory.keys if places is None else offset + 1, offset)
+            term = term.values.original
+            found = found + (term if places is None else term[..., places])[..., None, :]
+        if mask is not None:
+            found = found.masked_fill(~mask[..., None, :, :], float("-inf"))
         if memory.allowed is not None:
             found = found.masked_fill(~memory.allowed[..., None, None, :], float("-inf"))
         weights = normalize(self.normalizer, found, memory.allowed is not None)
-        used = nn.functional.dropout(weights, self.dropout, self.training)
+        used = nn.functional.dropout(weights, self.dropout) if self.training else weights
         context = torch.matmul(used.to(memory.value.dtype), memory.value)
         if self.remember is not None and state is not None:
             fertility = None if memory.fertility is None else memory.fertility[..., None, None, :]
             state = self.remember.following(state, weights.transpose(-2, -3), fertility)
         return self._output(context), weights, state
+
+    def _placed_keys(self, source: Tensor, first: int, at: int | None) -> Tensor:
+        """The keys (..., H, K, D) of a source that begins at `first`, or of which everything is at one place."""
+        key = self._heads(source, "key")
+        if self.position != "rotary":
+            return key
+        count = key.shape[-2]
+        return positions.rotary(
+            key,
+            torch.arange(first, first + count, device=key.device)
+            if at is None
+            else torch.full((count,), at, device=key.device),
+        )
 
     def _position(self) -> Any:
         if self.position == "alibi":

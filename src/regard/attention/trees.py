@@ -92,11 +92,21 @@ def rebuild(description: str, leaves: Sequence[Any]) -> Any:
     return build(ast.literal_eval(description))
 
 
+@tree
+class Shared:
+    """A part of a state that all beams of a source have in common, a tree of tensors (B, ...)."""
+
+    value: Any
+
+
 def select(state: T, index: Tensor) -> T:
-    """Reorder the beams of a state: each tensor t (B, beams, ...) becomes t[b, index[b, i]], index (B, new beams)."""
+    """Reorder the beams of a state: each tensor t (B, beams, ...) becomes t[b, index[b, i]], index (B, new beams).
+
+    What is `Shared` stays as it is.
+    """
     batch = torch.arange(index.shape[0], device=index.device)[:, None]
 
     def pick(leaf: Any) -> Any:
         return leaf[batch, index] if isinstance(leaf, Tensor) else leaf
 
-    return pytree.tree_map(pick, state)  # type: ignore[no-any-return]
+    return pytree.tree_map(pick, state, is_leaf=lambda node: isinstance(node, Shared))  # type: ignore[no-any-return]

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from regard.attention.products import linear
 from regard.model.deferred import deferred
 
 
@@ -32,7 +32,7 @@ class Cell:
 
     def ahead(self, x: Tensor) -> Tensor:
         """What the known part of the input (..., known) gives at every step, for `update`."""
-        return F.linear(x, *self._ahead)
+        return linear(x, *self._ahead)
 
     def update(
         self, ahead: Tensor | None, fed: Tensor | None, hidden: Tensor, cell: Tensor | None
@@ -47,16 +47,21 @@ class Cell:
             assert self._fed is not None
             given = self._fed(fed) if ahead is None else ahead + self._fed(fed)
         assert given is not None
-        width = hidden.shape[1]
-        reset, keep = torch.sigmoid(given[:, : 2 * width] + own[:, : 2 * width]).chunk(2, 1)
-        new = torch.tanh(given[:, 2 * width :] + reset * own[:, 2 * width :])
-        return new + keep * (hidden - new), None
+        return gru_update(given, own, hidden), None
 
 
 def lstm_update(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """h = sigmoid(o) tanh(c), c = sigmoid(f) cell + sigmoid(i) tanh(g); gates (n, 4 width) are i, f, g, o, raw."""
     found: tuple[Tensor, Tensor] = _LSTMUpdate.apply(gates, cell)  # type: ignore[no-untyped-call]
     return found
+
+
+def gru_update(given: Tensor, own: Tensor, hidden: Tensor) -> Tensor:
+    """n + z (h - n), n = tanh(given_n + r own_n); given and own (n, 3 width), of input and state, are r, z, n, raw."""
+    width = hidden.shape[1]
+    reset, keep = torch.sigmoid(given[:, : 2 * width] + own[:, : 2 * width]).chunk(2, 1)
+    new = torch.tanh(given[:, 2 * width :] + reset * own[:, 2 * width :])
+    return new + keep * (hidden - new)
 
 
 class _LSTMUpdate(torch.autograd.Function):

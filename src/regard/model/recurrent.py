@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor, nn
 
+from regard.attention.products import Linear, linear
 from regard.attention.trees import tree
-from regard.model.cells import Cell
+from regard.model.cells import Cell, gru_update, lstm_update
 from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, if_padded
 from regard.model.deferred import deferred
 from regard.model.dropout import Dropout
@@ -59,8 +60,8 @@ class RecurrentDecoder(nn.Module):
         for layer in self.layers:
             remember_at_first(layer)  # type: ignore[arg-type]
         self.states = 2 if decoder.cell == "lstm" else 1
-        self.first = nn.Linear(settings.encoder.width, self.states * decoder.layers * self.width)
-        self.combine = nn.Linear(self.width + context, self.width)
+        self.first = Linear(settings.encoder.width, self.states * decoder.layers * self.width)
+        self.combine = Linear(self.width + context, self.width)
         self.dropout = Dropout(settings.dropout)
 
     def prepare(self, encoded: Encoded) -> DecoderMemory:
@@ -112,20 +113,21 @@ class RecurrentDecoder(nn.Module):
         return DecoderOutput(output, context, shown, RecurrentState(hidden, cell, output, attended))
 
     def _update(self, embedded: Tensor, fed: Tensor | None, state: RecurrentState) -> _States:
-        """The next hidden states and cells of all layers. The cells' functions are faster than a sequence of one."""
+        """The next hidden states and cells of all layers."""
         lead = embedded.shape[:2]
         x = (embedded if fed is None else torch.cat([embedded, fed], -1)).flatten(0, 1)
         hidden, cell = [], []
         for number, layer in enumerate(self.layers):
-            weights = layer.all_weights[0]  # type: ignore[index,union-attr]
+            w_input, w_hidden, b_input, b_hidden = layer.all_weights[0]  # type: ignore[index,union-attr]
             previous = state.hidden[number].flatten(0, 1)
             if number:
                 x = self.dropout(x)
+            given, own = linear(x, w_input, b_input), linear(previous, w_hidden, b_hidden)  # type: ignore[arg-type]
             if self.states == 2:
-                x, kept = torch.lstm_cell(x, (previous, state.cell[number].flatten(0, 1)), *weights)  # type: ignore
+                x, kept = lstm_update(given + own, state.cell[number].flatten(0, 1))
                 cell.append(kept.unflatten(0, lead))
             else:
-                x = torch.gru_cell(x, previous, *weights)  # type: ignore
+                x = gru_update(given, own, previous)
             hidden.append(x.unflatten(0, lead))
         return tuple(hidden), tuple(cell)
 

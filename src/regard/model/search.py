@@ -148,20 +148,22 @@ class _Search:
         self.observe = self.shown | {"cross"} if settings.coverage_penalty else self.shown
         self.encoded = model.encode(source, lengths, self.shown & {"encoder.self"})
         self.within_source: Observed = self.encoded.observed if "encoder.self" in self.shown else {}
-        self.memory, self.state = model.prepare(self.encoded), model.start(self.encoded, self.beams)
+        # One hypothesis of nothing; the first choice makes `beams` of it.
+        self.memory, self.state = model.prepare(self.encoded), model.start(self.encoded, 1)
         count, device = len(source), source.device
         self.rows = torch.arange(count, device=device)
         self.limits = torch.tensor(limits, device=device)
         self.lengths, self.shortest_limit = lengths, min(limits)
         self.mask = torch.arange(source.shape[1], device=device) < lengths[:, None]
-        self.tokens = torch.full((count, self.beams), model.bos, device=device)
-        self.covered = torch.zeros(count, self.beams, source.shape[1], device=device)
-        self.live: Tensor | None = None  # log-probabilities (rows, beams), -inf where there is no hypothesis
+        self.tokens = torch.full((count, 1), model.bos, device=device)
+        self.covered = torch.zeros(count, 1, source.shape[1], device=device)
+        self.live = torch.zeros(count, 1, device=device)  # log-probabilities, -inf where there is no hypothesis
         self.never = torch.tensor(model.never, dtype=torch.int64, device=device)
         self.trail = Trail(self.shown)
         self.ended: list[list[tuple[float, float, int, int]]] = [[] for _ in range(count)]
         # What a live hypothesis of each row must beat: the worst of the n_best best that have ended, if so many have.
         self.bar = torch.full((count,), float("-inf"), dtype=torch.float64, device=device)
+        self.barred = False  # whether any row has one
 
     def run(self) -> list[list[Hypothesis]]:
         for said in range(int(self.limits.max()) + 1):
@@ -177,13 +179,10 @@ class _Search:
         """The next token of every hypothesis, of which each has `said` so far; which rows go on (rows,) boolean."""
         log_probs, state, observed = self.model.step(self.tokens, self.memory, self.state, self.observe)
         self._forbid(log_probs, said)
-        if self.live is None:
-            self.live = log_probs.new_full(self.tokens.shape, float("-inf"))
-            self.live[:, 0] = 0.0
         vocabulary = log_probs.shape[-1]
         found, places = largest(log_probs.add_(self.live[..., None]).flatten(1), self.beams)
         parents, tokens = places // vocabulary, places % vocabulary
-        self.trail.add(self.rows, parents, tokens, observed)
+        self.trail.add(self.rows, log_probs.shape[1], parents, tokens, observed)
         finite = found.isfinite()
         ends = (tokens == self.model.eos) & finite
         self._cover(parents, observed)
@@ -230,7 +229,7 @@ class _Search:
         count = self.settings.n_best
         for place, number in zip(row.tolist(), parts[0].tolist(), strict=True):
             if len(self.ended[number]) >= count:
-                self.bar[place] = sorted(self.ended[number], reverse=True)[count - 1][0]
+                self.bar[place], self.barred = sorted(self.ended[number], reverse=True)[count - 1][0], True
 
     def _may_win(self, said: int) -> Tensor:
         """Whether a row's live hypotheses may still beat the worst of the `n_best` kept ones.
@@ -238,8 +237,10 @@ class _Search:
         Log-probabilities only fall and coverage costs at least nothing, so the best that may come of a live one is its
         log-probability now under the most lenient length penalty to come: that of the next step, or of the last.
         """
-        assert self.live is not None
-        alpha, best = self.settings.length_penalty, self.live.amax(1).double()
+        best = self.live.amax(1)
+        if not self.barred:
+            return best > float("-inf")
+        alpha, best = self.settings.length_penalty, best.double()
         soon = best / length_penalty(said + 2, alpha)
         late = best / length_penalty((self.limits + 1).double(), alpha)
         return torch.maximum(soon, late) > self.bar

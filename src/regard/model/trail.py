@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,26 +13,56 @@ from torch import Tensor
 from regard.model.contracts import Observed
 
 Array = npt.NDArray[np.floating[Any]]
+Numbers = npt.NDArray[np.int64]
 
 
-class _Record(NamedTuple):
-    row: dict[int, int]  # of each source that was still searched
-    parents: npt.NDArray[np.int64]  # (rows, beams): the hypothesis that each chosen one continues
-    tokens: npt.NDArray[np.int64]  # (rows, beams): and its token
-    weights: dict[tuple[str, int], Array]  # (rows, H, beams, K): what each hypothesis attended to before it chose
+class _Stretch:
+    """Steps that follow each other, of the same sources with equally many hypotheses, so that they can be stacked."""
+
+    def __init__(self, rows: Tensor, hypotheses: int, first: int) -> None:
+        self.rows, self.hypotheses, self.first = rows, hypotheses, first
+        self.row = {number: row for row, number in enumerate(rows.tolist())}
+        self.parents: list[Numbers] = []  # (n, choices) of each step: the hypothesis that each choice continues
+        self.tokens: list[Numbers] = []  # (n, choices): and its token
+        self.weights: dict[tuple[str, int], list[Array]] = {}  # (n, H, hypotheses, K): what led to the choices
+        self._stacked: dict[tuple[str, int], Array] = {}
+
+    @property
+    def shown(self) -> list[tuple[str, int]]:
+        """Which weights there are."""
+        return sorted({*self.weights, *self._stacked})
+
+    def seen(self, key: tuple[str, int], number: int, way: Numbers) -> Array:
+        """Weights (H, steps, K) of a source, by the hypothesis that its way went through at each of the first steps."""
+        if key not in self._stacked:
+            steps = self.weights.pop(key)
+            widest = steps[-1].shape[-1]  # within the target they grow from step to step
+            self._stacked[key] = np.stack([_widened(step, widest) for step in steps])
+        found = self._stacked[key][np.arange(len(way)), self.row[number], :, way]
+        return found.swapaxes(0, 1)
 
 
 class Trail:
     """All steps of the search for one batch. Only what is to be shown, of these places, is stored."""
 
     def __init__(self, places: Collection[str]) -> None:
-        self._places, self._records = places, list[_Record]()
+        self._places, self._stretches, self._steps = places, list[_Stretch](), 0
 
-    def add(self, rows: Tensor, parents: Tensor, tokens: Tensor, observed: Observed) -> None:
-        """A step of the sources `rows` (n,), with its choices (n, beams) and the weights that led to them."""
-        row = {number: place for place, number in enumerate(rows.tolist())}
-        weights = {place: array(found) for place, found in observed.items() if place[0] in self._places}
-        self._records.append(_Record(row, parents.cpu().numpy(), tokens.cpu().numpy(), weights))
+    def add(self, rows: Tensor, hypotheses: int, parents: Tensor, tokens: Tensor, observed: Observed) -> None:
+        """A step of some hypotheses of the sources `rows` (n,), its choices (n, choices), and the weights behind them.
+
+        `rows` is the same tensor as long as they are the same sources.
+        """
+        last = self._stretches[-1] if self._stretches else None
+        if last is None or last.rows is not rows or last.hypotheses != hypotheses:
+            last = _Stretch(rows, hypotheses, self._steps)
+            self._stretches.append(last)
+        last.parents.append(parents.cpu().numpy())
+        last.tokens.append(tokens.cpu().numpy())
+        for key, weights in observed.items():
+            if key[0] in self._places:
+                last.weights.setdefault(key, []).append(array(weights))
+        self._steps += 1
 
     def follow(
         self, number: int, step: int, beam: int, length: int
@@ -42,28 +72,30 @@ class Trail:
         The hypothesis of source `number`, of `length` tokens, that was at `beam` when it ended at `step`. Columns are
         the source's tokens, or for weights within the target its T places.
         """
-        tokens: list[int] = []
-        way: list[dict[tuple[str, int], Array]] = []
-        for place in range(step, -1, -1):
-            record = self._records[place]
-            way.append({key: weights[record.row[number], :, beam] for key, weights in record.weights.items()})
-            if place:
-                before = self._records[place - 1]
-                row = before.row[number]
-                tokens.append(int(before.tokens[row, beam]))
-                beam = int(before.parents[row, beam])
-        way.reverse()
+        passed = [stretch for stretch in self._stretches if stretch.first <= step]
+        tokens, way = [], [beam]
+        for stretch in reversed(passed):
+            row = stretch.row[number]
+            for place in reversed(range(min(step - stretch.first, len(stretch.tokens)))):
+                tokens.append(int(stretch.tokens[place][row, beam]))
+                beam = int(stretch.parents[place][row, beam])
+                way.append(beam)
+        through = np.array(way[::-1])
         attention = {}
-        for key in way[0]:
+        for key in passed[0].shown:
             columns = step + 1 if key[0] == "decoder.self" else length
-            attention[key] = np.stack([_fit(one[key], columns) for one in way], 1)
+            parts = [
+                stretch.seen(key, number, through[stretch.first : stretch.first + len(stretch.tokens)])
+                for stretch in passed
+            ]
+            attention[key] = np.concatenate([_widened(part, columns)[..., :columns] for part in parts], 1)
         return tuple(reversed(tokens)), attention
 
 
-def _fit(row: Array, columns: int) -> Array:
-    """(H, K) cut to so many columns, or filled up with 0."""
-    row = row[:, :columns]
-    return np.pad(row, ((0, 0), (0, columns - row.shape[1])))
+def _widened(weights: Array, columns: int) -> Array:
+    """Weights (..., K) filled up with 0 to so many columns, if they have fewer."""
+    missing = columns - weights.shape[-1]
+    return np.pad(weights, [(0, 0)] * (weights.ndim - 1) + [(0, missing)]) if missing > 0 else weights
 
 
 def array(weights: Tensor) -> Array:

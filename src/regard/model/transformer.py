@@ -7,8 +7,8 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
-from regard.attention import Attention, Memory, causal
-from regard.attention.trees import static, tree
+from regard.attention import Attention, causal
+from regard.attention.trees import Shared, static, tree
 from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, if_padded
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import mean
@@ -16,17 +16,23 @@ from regard.model.layers import FeedForward, Residual, last_norm
 from regard.model.places import FixedContext, over_sequence, self_attention, transformer_cross
 from regard.settings import ModelSettings
 
-Cache = Memory | Tensor | None
-"""The past of a self-attention: its keys and values, or where these can't be extended, what they are made from."""
+Cache = Shared | Tensor | None
+"""The past of a self-attention: the `Memory` (B, H, read, dim) of what all hypotheses of a source have read, step by
+step; or where keys can't be extended, what each hypothesis' own are made from, (B, beams, said, width)."""
 
 
 @tree
 class TransformerState:
-    """What a Transformer carries from step to step, for each hypothesis; `said` tokens have been read."""
+    """What a Transformer carries from step to step, for each hypothesis.
 
-    caches: tuple[Cache, ...]  # of each layer: tensors (B, beams, ..., said, dim)
+    The hypotheses of a source are queries of one memory, in which each sees its own past: so nothing that has been read
+    is copied when a search goes on with some of them.
+    """
+
+    caches: tuple[Cache, ...]  # of each layer
     attended: tuple[Tensor | None, ...]  # of each layer, (B, beams, H, S): what its cross-attention remembers
-    said: int = static()
+    own: Tensor  # (B, beams, said) int64: what of all that was read is a hypothesis' own past
+    read: tuple[int, ...] = static()  # how many hypotheses read a token at each step
 
 
 class DecoderLayer(nn.Module):
@@ -68,24 +74,24 @@ class TransformerDecoder(nn.Module):
 
     def start(self, encoded: Encoded, beams: int) -> TransformerState:
         """The state before the first step: nothing has been said."""
-        return TransformerState((None,) * len(self.layers), (None,) * len(self.layers), 0)
+        own = torch.empty(len(encoded.source), beams, 0, dtype=torch.int64, device=encoded.source.device)
+        return TransformerState((None,) * len(self.layers), (None,) * len(self.layers), own, ())
 
     def step(
         self, tokens: Tensor, memory: DecoderMemory, state: TransformerState, observe: Collection[str] = ()
     ) -> DecoderOutput:
         """One step of each hypothesis, after its last token (B, beams); observes `cross` and `decoder.self`."""
-        x, place = self.embedding.at(tokens, state.said), state.said
+        past = _Past(state, tokens.shape[1])
+        x = self.embedding.at(tokens, past.place)
         caches, remembered, observed = [], [], Observed()
         found = x
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, DecoderLayer)
-            entered = layer.around_itself.enter(x)[:, :, None]  # each hypothesis looks at a past of its own
-            cache, past = _extended(layer.itself, state.caches[number], entered)
+            found, weights, cache = past.step(layer.itself, layer.around_itself.enter(x), state.caches[number])
             caches.append(cache)
-            found, weights, _ = layer.itself.step(entered, past, offset=place)
             if "decoder.self" in observe:
-                observed["decoder.self", number] = weights.squeeze(3).transpose(1, 2)
-            x = layer.around_itself.leave(x, found.squeeze(2))
+                observed["decoder.self", number] = past.within(weights)
+            x = layer.around_itself.leave(x, found)
             attended = None
             if isinstance(layer.cross, Attention):
                 query = layer.around_cross.enter(x)
@@ -96,7 +102,7 @@ class TransformerDecoder(nn.Module):
                 found = layer.cross(memory.fixed).expand(-1, x.shape[1], -1)
             remembered.append(attended)
             x = layer.feedforward(layer.around_cross.leave(x, found))
-        after = TransformerState(tuple(caches), tuple(remembered), place + 1)
+        after = TransformerState(tuple(caches), tuple(remembered), past.own, past.read)
         return DecoderOutput(self.norm(x), found, observed, after)
 
     def forward(self, target_in: Tensor, encoded: Encoded, observe: Collection[str] = ()) -> DecoderOutput:
@@ -123,18 +129,44 @@ class TransformerDecoder(nn.Module):
         return (encoded.final if self.fixed == "last" else mean(encoded))[:, None]
 
 
-def _extended(attention: Attention, cache: Cache, entered: Tensor) -> tuple[Cache, Memory]:
-    """The cache with one more position, and the memory to attend to; `entered` (B, beams, 1, width).
+class _Past:
+    """What the hypotheses of a step look back at, the token that each reads included; for all layers alike."""
 
-    The keys of `distance` and `location` are made anew at every step from all that was entered: they stand for the
-    whole sequence.
-    """
-    if attention.score_name.partition(":")[0] in ("distance", "location"):
-        inputs = entered if cache is None else torch.cat([cache, entered], 2)  # type: ignore[list-item]
-        return inputs, attention.prepare(inputs)
-    if cache is None:
-        memory = attention.prepare(entered)
-    else:
-        assert isinstance(cache, Memory)
-        memory = attention.extend(cache, entered)
-    return memory, memory
+    def __init__(self, state: TransformerState, hypotheses: int) -> None:
+        self.place, self.read = len(state.read), (*state.read, hypotheses)
+        before, batch = sum(state.read), len(state.own)
+        new = torch.arange(before, before + hypotheses, device=state.own.device)[:, None].expand(batch, -1, 1)
+        self.own = torch.cat([state.own, new], 2)
+        self.mask: Tensor | None = None
+        self.places: Tensor | None = None
+        if before + hypotheses > len(self.read):  # else all that was read is everyone's own
+            mask = torch.zeros(batch, hypotheses, before + hypotheses, dtype=torch.bool, device=state.own.device)
+            self.mask = mask.scatter_(2, self.own, True)
+            self.places = torch.arange(len(self.read), device=state.own.device).repeat_interleave(
+                torch.tensor(self.read, device=state.own.device)
+            )
+
+    def step(self, attention: Attention, entered: Tensor, cache: Cache) -> tuple[Tensor, Tensor, Cache]:
+        """Context (B, beams, width), weights (B, H, beams, read or said), and the cache with one more step.
+
+        The keys of `distance` and `location` are made anew at every step from all that was entered: they stand for the
+        whole sequence.
+        """
+        if attention.score_name.partition(":")[0] in ("distance", "location"):
+            entered = entered[:, :, None]  # each hypothesis looks at a memory of its own
+            inputs = entered if cache is None else torch.cat([cache, entered], 2)  # type: ignore[list-item]
+            found, weights, _ = attention.step(entered, attention.prepare(inputs), offset=self.place)
+            return found.squeeze(2), weights.squeeze(3).transpose(1, 2), inputs
+        if cache is None:
+            memory = attention.prepare(entered, at=self.place)
+        else:
+            assert isinstance(cache, Shared)
+            memory = attention.extend(cache.value, entered, at=self.place)
+        found, weights, _ = attention.step(entered, memory, offset=self.place, mask=self.mask, places=self.places)
+        return found, weights, Shared(memory)
+
+    def within(self, weights: Tensor) -> Tensor:
+        """The weights of each hypothesis' own past alone, (B, H, beams, said)."""
+        if self.mask is None or weights.shape[-1] == len(self.read):
+            return weights
+        return weights.gather(-1, self.own[:, None].expand(-1, weights.shape[1], -1, -1))
