@@ -49,6 +49,17 @@ def test_a_heat_map_in_png_and_svg(tmp_path: Path) -> None:
         assert f"<!-- {label}" in text
 
 
+def test_the_numbers_stand_in_the_cells_of_small_matrices_only(tmp_path: Path) -> None:
+    heat_map(small(), tmp_path / "small.svg")
+    text = (tmp_path / "small.svg").read_text(encoding="utf-8")
+    for weight in small().matrix[[0, 2, 3]].ravel():
+        assert f"<!-- {weight:.2f} -->".replace("0.", ".") in text
+    assert text.count("<!-- 0 -->") == 4
+    large = " ".join("abcdefghijklmnopqrstuvwxy")
+    heat_map(small(large, large), tmp_path / "large.svg")
+    assert "<!-- 0 -->" not in (tmp_path / "large.svg").read_text(encoding="utf-8")
+
+
 def test_the_same_map_makes_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.svg", "b.svg", "a.png", "b.png"):
         heat_map(small(), tmp_path / name)

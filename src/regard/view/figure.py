@@ -31,6 +31,8 @@ _CELL, _WIDEST = 0.36, 20.0
 _DOTS_PER_INCH = 150
 #: Matrices of more weights than this are pictures only: their numbers would be too many to be read.
 _MOST_NUMBERS = 600
+#: Matrices of more weights than this are pictures only: their numbers would be too many to be read.
+_MOST_NUMBERS = 600
 _COLOURS = "Blues"
 
 
@@ -41,6 +43,7 @@ def heat_map(
 
     Several single matrices stand side by side; one map of many layers and heads becomes a grid of them, a line for
     each layer. All panels share one linear scale, from 0 to the largest weight. Rows without any weight are hatched.
+    Matrices of up to 600 weights show their numbers, an exact 0 as `0`, where the cells have room for them.
     `titles`, one for each map, default to what was done to its weights. The ending of `path` (`.png` or `.svg`) says
     which kind of picture. Characters that no font on this machine has are warned of in one line.
 
@@ -168,6 +171,11 @@ def _draw_matrix(axes: Axes, map: AttentionMap, title: str, full: float, cell: f
             hatch="////",
             linewidth=0,
         )
+    if cell >= _CELL and matrix.size <= _MOST_NUMBERS:
+        for (row, column), weight in np.ndenumerate(matrix):
+            ink = "white" if weight > 0.6 * full else "black"
+            number = f"{weight:.2f}".removeprefix("0") if weight else "0"
+            axes.text(column, row, number, ha="center", va="center", fontsize=0.65 * size, color=ink)
     if cell >= _CELL and matrix.size <= _MOST_NUMBERS:
         for (row, column), weight in np.ndenumerate(matrix):
             ink = "white" if weight > 0.6 * full else "black"
