@@ -76,12 +76,25 @@ def test_values_that_are_the_source_itself(settings_of: dict[str, str], query: T
 def test_a_growing_cache_equals_causal_attention(position: str | None, query: Tensor) -> None:
     attention = Attention(16, heads=4, kv_heads=2, position=position).double()
     whole, _ = attention(query, mask=causal())
-    memory = attention.prepare(query[:, :1], torch.ones(2, 1, dtype=torch.bool))
-    steps = [attention.step(query[:, :1], memory)[0]]
-    for i in range(1, 5):
-        memory = attention.extend(memory, query[:, i : i + 1])
-        steps.append(attention.step(query[:, i : i + 1], memory, offset=i)[0])
-    torch.testing.assert_close(torch.cat(steps, 1), whole)
+    for joined in (None, attention.joined()):
+        steps, past = [], None
+        for i in range(5):
+            context, _, past = attention.look_back(query[:, i : i + 1], past, joined, at=i)
+            steps.append(context)
+        torch.testing.assert_close(torch.cat(steps, 1), whole)
+
+
+@pytest.mark.parametrize("position", [None, "rotary", "alibi", "relative"])
+def test_hypotheses_in_one_past_see_their_own(position: str | None, query: Tensor, source: Tensor) -> None:
+    attention = Attention(16, heads=2, position=position, score="additive").double()
+    ways = torch.stack([query[:, :3], query[:, 2:5]], 1)  # (B, 2 hypotheses, 3 steps, width)
+    whole, _ = attention(ways, mask=causal())
+    past, mask = None, torch.eye(2, dtype=torch.bool).expand(2, 2, 2)
+    for i in range(3):
+        places = torch.arange(i + 1).repeat_interleave(2)
+        context, weights, past = attention.look_back(ways[:, :, i], past, at=i, mask=mask.tile(i + 1), places=places)
+        torch.testing.assert_close(context, whole[:, :, i])
+        assert not weights.masked_select(~mask.tile(i + 1)[:, None]).any()
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -165,7 +178,7 @@ def test_scores_that_remember_go_by_steps_only(score: str, query: Tensor, source
     with pytest.raises(ValueError, match="step"):
         attention(query, source)
     with pytest.raises(ValueError, match="can't be extended"):
-        attention.extend(attention.prepare(source), source)
+        attention.look_back(query, None, at=0)
 
 
 def test_every_parameter_gets_a_gradient(query: Tensor, source: Tensor) -> None:

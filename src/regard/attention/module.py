@@ -16,29 +16,15 @@ from regard.attention.names import LEARNED_SCORES, NORMALIZERS, SCORES, STATEFUL
 from regard.attention.observe import Observe
 from regard.attention.operator import attend
 from regard.attention.problem import Filter
-from regard.attention.products import Linear
+from regard.attention.products import Linear, linear
 from regard.attention.scores import Score
 from regard.attention.stateful import Coverage, LocationAware, additive_scores
-from regard.attention.trees import tree
+from regard.attention.steps import Joined, Memory, longer, step_scores
 from regard.attention.weights import Weights
 
 PROJECT = ("all", "scores", "none")
 POSITIONS = ("rotary", "alibi", "relative")
-
-
-@tree
-class Memory:
-    """What is computed once for a source: prepared keys and values with their heads, and which may be attended to."""
-
-    key: Tensor  # (..., H, K, D)
-    value: Tensor  # (..., H, K, V)
-    aid: Tensor | None  # what the score's queries need to know of the keys
-    allowed: Tensor | None  # (..., K) boolean
-    fertility: Tensor | None  # (..., K)
-
-    @property
-    def keys(self) -> int:
-        return self.key.shape[-2]
+_NOT_LONGER = "score: the keys of {} depend on the whole source, which can't be extended"
 
 
 class Attention(nn.Module):
@@ -251,13 +237,15 @@ class Attention(nn.Module):
         )
         return self._output(context), weights
 
-    def prepare(self, source: Tensor, mask: Tensor | None = None, *, at: int | None = None) -> Memory:
+    def prepare(self, source: Tensor, mask: Tensor | None = None) -> Memory:
         """What steps need of a source (..., K, source_dim), computed once.
 
         mask: which of its positions may be attended to: boolean (..., K), or their number, int64 (...).
-        at: where all of them stand; by default one after the other.
         """
-        keys = self.score.keys(self._placed_keys(source, 0, at))
+        key = self._heads(source, "key")
+        if self.position == "rotary":
+            key = positions.rotary(key, torch.arange(key.shape[-2], device=key.device))
+        keys = self.score.keys(key)
         if mask is not None and mask.dtype != torch.bool:
             if mask.is_floating_point():
                 raise ValueError(f"mask: came as {mask.dtype}; expected boolean (..., K), or lengths as integers")
@@ -267,23 +255,6 @@ class Attention(nn.Module):
         value = self._heads(source, "value").contiguous()
         return Memory(keys.key.contiguous(), value, keys.aid, mask, fertility)
 
-    def extend(self, memory: Memory, source: Tensor, *, at: int | None = None) -> Memory:
-        """The memory with more positions at its end: the cache of self-attention, step by step.
-
-        Only for scores whose keys stand for themselves: not for `distance`, `location` and those that remember.
-        at: where all of the new ones stand; by default one after the other.
-        """
-        if self.remember is not None or memory.aid is not None or self.score_name == "location":
-            raise ValueError(
-                f"score: the keys of {self.score_name} depend on the whole source, which can't be extended"
-            )
-        key, value = self.score.keys(self._placed_keys(source, memory.keys, at)).key, self._heads(source, "value")
-        allowed = memory.allowed
-        if allowed is not None:
-            new = torch.ones(*allowed.shape[:-1], source.shape[-2], dtype=torch.bool, device=allowed.device)
-            allowed = torch.cat([allowed, new], -1)
-        return Memory(torch.cat([memory.key, key], -2), torch.cat([memory.value, value], -2), None, allowed, None)
-
     def initial_state(self, memory: Memory, queries: int) -> Tensor | None:
         """The state before the first step, for each of the queries by itself: (..., Q, H, K), or None."""
         if self.remember is None:
@@ -292,27 +263,18 @@ class Attention(nn.Module):
         return memory.key.new_zeros(*lead, queries, heads, keys)
 
     def step(
-        self,
-        query: Tensor,
-        memory: Memory,
-        state: Tensor | None = None,
-        *,
-        offset: int = 0,
-        mask: Tensor | None = None,
-        places: Tensor | None = None,
+        self, query: Tensor, memory: Memory, state: Tensor | None = None, *, offset: int = 0
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """One step of each query (..., Q, query_dim), which are independent hypotheses about the same source.
 
-        All stand at the position `offset`, and the keys at `places` (K,), by default one after the other. mask, boolean
-        (..., Q, K): which keys each query may attend to, at least one. Returns the context (..., Q, output), the
-        weights (..., H, Q, K) before dropout, and the next state. For scores that do not remember this equals the whole
-        sequence.
+        All stand at the position `offset`. Returns the context (..., Q, output), the weights (..., H, Q, K) before
+        dropout, and the next state. For scores that do not remember this equals the whole sequence.
         """
         q = self._queries(query)
         if self.position == "rotary":
             q = positions.rotary(q, torch.full((q.shape[-2],), offset, device=q.device))
         if self.remember is None:
-            found = _step_scores(self.score, q, scores.Keys(memory.key, memory.aid))
+            found = step_scores(self.score, q, scores.Keys(memory.key, memory.aid))
         else:
             if state is None:
                 state = self.initial_state(memory, query.shape[-2])
@@ -320,33 +282,89 @@ class Attention(nn.Module):
             moved = self.remember(state.reshape(-1, state.shape[-1])).view(*state.shape, -1).transpose(-3, -4)
             found = additive_scores(q, memory.key, self.score_weight, moved)
         if self.position in ("alibi", "relative"):
-            term = self._position().term((self.heads,), 1, memory.keys if places is None else offset + 1, offset)
-            term = term.values.original
-            found = found + (term if places is None else term[..., places])[..., None, :]
-        if mask is not None:
-            found = found.masked_fill(~mask[..., None, :, :], float("-inf"))
+            found = found + self._terms(memory.keys, offset)
         if memory.allowed is not None:
             found = found.masked_fill(~memory.allowed[..., None, None, :], float("-inf"))
-        weights = normalize(self.normalizer, found, memory.allowed is not None)
-        used = nn.functional.dropout(weights, self.dropout) if self.training else weights
-        context = torch.matmul(used.to(memory.value.dtype), memory.value)
+        context, weights = self._weigh(found, memory)
         if self.remember is not None and state is not None:
             fertility = None if memory.fertility is None else memory.fertility[..., None, None, :]
             state = self.remember.following(state, weights.transpose(-2, -3), fertility)
-        return self._output(context), weights, state
+        return context, weights, state
 
-    def _placed_keys(self, source: Tensor, first: int, at: int | None) -> Tensor:
-        """The keys (..., H, K, D) of a source that begins at `first`, or of which everything is at one place."""
-        key = self._heads(source, "key")
-        if self.position != "rotary":
-            return key
-        count = key.shape[-2]
-        return positions.rotary(
-            key,
-            torch.arange(first, first + count, device=key.device)
-            if at is None
-            else torch.full((count,), at, device=key.device),
-        )
+    @property
+    def looks_back(self) -> bool:
+        """Whether `look_back` is possible: keys stand for themselves, and nothing is remembered."""
+        return self.remember is None and _base(self.score_name) not in ("distance", "location")
+
+    def joined(self) -> Joined | None:
+        """What makes queries, keys and values of the same input in one product; None where not all are projected."""
+        if self.project != "all" or not self.compares_keys:
+            return None
+        parts = (self.query_projection, self.key_projection, self.value_projection)
+        if len({part.in_features for part in parts}) > 1:
+            return None
+        bias = None if parts[0].bias is None else torch.cat([part.bias for part in parts])
+        units = (parts[0].out_features, parts[1].out_features, parts[2].out_features)
+        return Joined(torch.cat([part.weight for part in parts]), bias, units)
+
+    def look_back(
+        self,
+        x: Tensor,
+        past: Memory | None,
+        joined: Joined | None = None,
+        *,
+        at: int,
+        mask: Tensor | None = None,
+        places: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Memory]:
+        """One step of self-attention: the positions of x (..., Q, query_dim) join the past, at which each looks back.
+
+        Args:
+            past: what was read before, or None.
+            joined: `joined()`, which is the same for all steps.
+            at: where all of x stand.
+            mask: boolean (..., Q, K), which keys of the new past each may attend to, at least one; by default all.
+            places: where these keys stand, int64 (K,); by default one after the other.
+
+        Returns the context (..., Q, output), the weights (..., H, Q, K) before dropout, and the new past. Raises
+        ValueError for scores whose keys depend on the whole sequence, and those that remember.
+        """
+        if not self.looks_back:
+            raise ValueError(_NOT_LONGER.format(self.score_name))
+        if joined is None:
+            q, key, value = self._queries(x), self._heads(x, "key"), self._heads(x, "value")
+        else:
+            q, key, value = linear(x, joined.weight, joined.bias).split(joined.units, -1)
+            q, key, value = (
+                self._split(q, self.heads),
+                self._split(key, self.kv_heads),
+                self._split(value, self.kv_heads),
+            )
+        if self.position == "rotary":
+            here = torch.tensor([at], device=x.device)
+            q, key = positions.rotary(q, here), positions.rotary(key, here)
+        score = self.score
+        keys = score.keys(key)
+        if keys.aid is not None:
+            raise ValueError(_NOT_LONGER.format(self.score_name))
+        memory = longer(past, keys.key, value)
+        found = step_scores(score, q, scores.Keys(memory.key))
+        if self.position in ("alibi", "relative"):
+            found = found + self._terms(at + 1, at) if places is None else found + self._terms(at + 1, at)[..., places]
+        if mask is not None:
+            found = found.masked_fill(~mask[..., None, :, :], float("-inf"))
+        return *self._weigh(found, memory), memory
+
+    def _weigh(self, found: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Context and weights of scores (..., H, Q, K); a row is without a key only if the memory has a mask."""
+        weights = normalize(self.normalizer, found, memory.allowed is not None)
+        used = nn.functional.dropout(weights, self.dropout) if self.training else weights
+        return self._output(torch.matmul(used.to(memory.value.dtype), memory.value)), weights
+
+    def _terms(self, keys: int, offset: int) -> Tensor:
+        """What the position adds to the scores of queries at `offset`, (H, 1, keys)."""
+        term = self._position().term((self.heads,), 1, keys, offset)
+        return term.values.original[..., None, :]  # type: ignore[no-any-return]
 
     def _position(self) -> Any:
         if self.position == "alibi":
@@ -359,7 +377,7 @@ class Attention(nn.Module):
         """(..., Q, query_dim) to (..., H, Q, D)."""
         if self.project == "none":
             return query.unsqueeze(-3)
-        return self.query_projection(query).unflatten(-1, (self.heads, -1)).transpose(-2, -3)  # type: ignore[no-any-return]
+        return self._split(self.query_projection(query), self.heads)
 
     def _heads(self, source: Tensor, side: str) -> Tensor:
         """(..., K, source_dim) to (..., H, K, D), the keys or the values."""
@@ -371,27 +389,17 @@ class Attention(nn.Module):
             # Counted, and nothing more.
             return source[..., :1].expand(*source.shape[:-1], self.dim // self.heads).unsqueeze(-3)
         projection = self.key_projection if side == "key" else self.value_projection
-        found: Tensor = projection(source).unflatten(-1, (self.kv_heads, -1)).transpose(-2, -3)
-        return found if self.kv_heads == self.heads else found.repeat_interleave(self.heads // self.kv_heads, -3)
+        return self._split(projection(source), self.kv_heads)
+
+    def _split(self, projected: Tensor, heads: int) -> Tensor:
+        """(..., n, heads x D) to (..., H, n, D); what has fewer heads is there several times."""
+        found: Tensor = projected.unflatten(-1, (heads, -1)).transpose(-2, -3)
+        return found if heads == self.heads else found.repeat_interleave(self.heads // heads, -3)
 
     def _output(self, context: Tensor) -> Tensor:
         """(..., H, Q, V) to (..., Q, output)."""
         merged = context.transpose(-2, -3).flatten(-2)
         return self.output_projection(merged) if self.project == "all" else merged  # type: ignore[no-any-return]
-
-
-def _step_scores(score: Score, query: Tensor, keys: scores.Keys) -> Tensor:
-    """The scores of a few queries, (..., Q, K), without a detour over tiles."""
-    query = score.queries(query, keys)
-    if isinstance(score, scores.additive):
-        return additive_scores(query, keys.key, score.weight)
-    if not isinstance(score, scores.function):
-        return score.pair((), keys.key.shape[-1]).dense(query, keys.key, ())
-    lead = torch.broadcast_shapes(query.shape[:-2], keys.key.shape[:-2])
-    pair = score.pair(lead, keys.key.shape[-1])
-    query, key = (x.expand(*lead, -1, -1).flatten(0, -3) for x in (query, keys.key))
-    found: Tensor = pair.dense(query, key, tuple(part.flat for part in pair.weights)).unflatten(0, lead)
-    return found
 
 
 def _base(name: str) -> str:

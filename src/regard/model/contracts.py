@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from regard.attention import Memory
+from regard.attention.steps import Joined
 from regard.attention.trees import tree
 from regard.errors import RegardError, did_you_mean
 
@@ -63,6 +64,7 @@ class DecoderMemory:
 
     cross: tuple[Memory, ...]  # one for each cross-attention
     fixed: Tensor | None  # (B, 1, width): the code C of a model without attention
+    itself: tuple[Joined | None, ...] = ()  # of each self-attention, which have weights and nothing of the source
     readout: Any = None  # a tree of tensors (B, ...), or None where the readout needs nothing of the source
 
 

@@ -28,7 +28,7 @@ class Residual(nn.Module):
 
     def leave(self, x: Tensor, found: Tensor) -> Tensor:
         """What comes out, of the input and what the part made of it."""
-        total = x + self.dropout(found)
+        total = x + (self.dropout(found) if self.training else found)
         return self.norm(total) if self.last else total  # type: ignore[no-any-return]
 
 

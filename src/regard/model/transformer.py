@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.attention import Attention, causal
+from regard.attention.steps import Joined
 from regard.attention.trees import Shared, static, tree
 from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, if_padded
 from regard.model.embeddings import TokenEmbedding
@@ -66,11 +67,12 @@ class TransformerDecoder(nn.Module):
         self.norm = last_norm(self.width, settings.decoder.norm)
 
     def prepare(self, encoded: Encoded) -> DecoderMemory:
-        """The prepared keys and values of every layer's cross-attention, or the code C."""
+        """The prepared keys and values of every layer's cross-attention, or the code C; what self-attentions join."""
         cross = [layer.cross for layer in self.layers]
         attentions = [part for part in cross if isinstance(part, Attention)]
         memories = tuple(attention.prepare(encoded.source, if_padded(encoded.mask)) for attention in attentions)
-        return DecoderMemory(memories, None if attentions else self._code(encoded))
+        itself = tuple(layer.itself.joined() for layer in self.layers)  # type: ignore[union-attr,operator]
+        return DecoderMemory(memories, None if attentions else self._code(encoded), itself)
 
     def start(self, encoded: Encoded, beams: int) -> TransformerState:
         """The state before the first step: nothing has been said."""
@@ -87,7 +89,9 @@ class TransformerDecoder(nn.Module):
         found = x
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, DecoderLayer)
-            found, weights, cache = past.step(layer.itself, layer.around_itself.enter(x), state.caches[number])
+            found, weights, cache = past.step(
+                layer.itself, layer.around_itself.enter(x), state.caches[number], memory.itself[number]
+            )
             caches.append(cache)
             if "decoder.self" in observe:
                 observed["decoder.self", number] = past.within(weights)
@@ -146,23 +150,23 @@ class _Past:
                 torch.tensor(self.read, device=state.own.device)
             )
 
-    def step(self, attention: Attention, entered: Tensor, cache: Cache) -> tuple[Tensor, Tensor, Cache]:
+    def step(
+        self, attention: Attention, entered: Tensor, cache: Cache, joined: Joined | None
+    ) -> tuple[Tensor, Tensor, Cache]:
         """Context (B, beams, width), weights (B, H, beams, read or said), and the cache with one more step.
 
         The keys of `distance` and `location` are made anew at every step from all that was entered: they stand for the
         whole sequence.
         """
-        if attention.score_name.partition(":")[0] in ("distance", "location"):
+        if not attention.looks_back:
             entered = entered[:, :, None]  # each hypothesis looks at a memory of its own
             inputs = entered if cache is None else torch.cat([cache, entered], 2)  # type: ignore[list-item]
             found, weights, _ = attention.step(entered, attention.prepare(inputs), offset=self.place)
             return found.squeeze(2), weights.squeeze(3).transpose(1, 2), inputs
-        if cache is None:
-            memory = attention.prepare(entered, at=self.place)
-        else:
-            assert isinstance(cache, Shared)
-            memory = attention.extend(cache.value, entered, at=self.place)
-        found, weights, _ = attention.step(entered, memory, offset=self.place, mask=self.mask, places=self.places)
+        before = None if cache is None else cache.value  # type: ignore[union-attr]
+        found, weights, memory = attention.look_back(
+            entered, before, joined, at=self.place, mask=self.mask, places=self.places
+        )
         return found, weights, Shared(memory)
 
     def within(self, weights: Tensor) -> Tensor:
