@@ -79,17 +79,14 @@ def additive_scores(query: Tensor, key: Tensor, weight: Tensor, moved: Tensor | 
 class _Additive(torch.autograd.Function):
     """By tanh(x) = 2 s - 1, s = sigmoid(2 x): the sigmoid takes a tenth of the time on some processors.
 
-    Of the gradient, 4 w (s - s^2) times that of the score, w is multiplied in after the sums over keys and queries.
+    It is made again in the backward pass: kept for all steps of a decoder it would be the most of their memory. Of the
+    gradient, 4 w (s - s^2) times that of the score, w is multiplied in after the sums over keys and queries.
     """
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, weight: Tensor, moved: Tensor | None) -> Tensor:
-        half = torch.add(2.0 * query[..., :, None, :], key[..., None, :, :], alpha=2.0)
-        if moved is not None:
-            half = half.add_(moved, alpha=2.0)
-        half = half.sigmoid_()  # (..., H, Q, K, D)
-        ctx.save_for_backward(half, weight)
-        ctx.shapes = query.shape, key.shape, None if moved is None else moved.shape
+        half = _half(query, key, moved)
+        ctx.save_for_backward(query, key, weight, moved)
         if len(weight) == 1:
             sums = torch.mv(half.reshape(-1, half.shape[-1]), weight[0]).view(half.shape[:-1])
         else:
@@ -99,8 +96,8 @@ class _Additive(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        half, weight = ctx.saved_tensors
-        of_query, of_key, of_moved = ctx.shapes
+        query, key, weight, moved = ctx.saved_tensors
+        half = _half(query, key, moved)
         lead = tuple(range(grad.dim() - 3))  # all but heads, queries and keys
         if len(weight) == 1:
             products = torch.mv(half.reshape(-1, half.shape[-1]).t(), grad.reshape(-1))[None]
@@ -112,8 +109,16 @@ class _Additive(torch.autograd.Function):
         # One query's sum over the queries is the block itself.
         over_queries = bent.sum(-3) if bent.shape[-3] > 1 else bent.squeeze(-3)
         return (
-            bent.sum(-2).sum_to_size(of_query) * factor,
-            over_queries.sum_to_size(of_key) * factor,
+            bent.sum(-2).sum_to_size(query.shape) * factor,
+            over_queries.sum_to_size(key.shape) * factor,
             d_weight,
-            None if of_moved is None else (bent * factor[:, None]).sum_to_size(of_moved),
+            None if moved is None else (bent * factor[:, None]).sum_to_size(moved.shape),
         )
+
+
+def _half(query: Tensor, key: Tensor, moved: Tensor | None) -> Tensor:
+    """sigmoid(2 (q + k + r)), (..., H, Q, K, D)."""
+    total = torch.add(2.0 * query[..., :, None, :], key[..., None, :, :], alpha=2.0)
+    if moved is not None:
+        total.add_(moved, alpha=2.0)
+    return total.sigmoid_()
