@@ -32,6 +32,23 @@ def test_predict_writes_the_page_and_the_picture_of_its_maps(written: Path) -> N
     assert all(f"<!-- {word} -->" in picture for word in ("three", "five", "four"))
 
 
+def test_maps_within_a_budget(model_folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "a.npz"
+    flags = ["predict", str(model_folder), "three one two four five", "--min_length=5", "--maps"]
+    assert main([*flags, str(path), "--maps-budget=0.0001"]) == 0
+    (found,) = load_maps(path)
+    assert found.weights.shape == (1, 1, len(found.target), 5)
+    assert found.weights.dtype == "float16"
+    for wrong in ([*flags, str(path), "--maps-budget=0.00001"], [*flags[:-1], "--maps-budget=1"],
+                  [*flags, str(tmp_path / "a.jsonl"), "--maps-budget=1"]):  # fmt: skip
+        assert main(wrong) == 2
+    told = capsys.readouterr().err.splitlines()[-3:]
+    assert "10 bytes are too few for 1 maps" in told[0]
+    assert "--maps-budget is for --maps" in told[1]
+    assert "--maps-budget is for .npz files" in told[2]
+    assert [each.name for each in tmp_path.iterdir()] == ["a.npz"]
+
+
 def test_two_models_side_by_side(written: Path, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "other.npz").write_bytes((written / "a.npz").read_bytes())
     both = [str(written / "a.npz"), str(tmp_path / "other.npz"), "--map", "2"]

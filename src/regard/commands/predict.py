@@ -65,6 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--maps", metavar="FILE", help="write the attention maps to FILE.npz or FILE.jsonl; see `regard show`"
     )
+    made.add_argument(
+        "--maps-budget",
+        metavar="MB",
+        type=float,
+        help="so many megabytes for the weights in --maps: they become half floats, then bytes, then only the heaviest "
+        "of each row are kept, and each map says what it left out",
+    )
     add_views(made)
     add_settings(made, SearchSettings)
     return made
@@ -77,7 +84,10 @@ def _check_outputs(given: argparse.Namespace, count: int) -> None:
     if "maps" in options:
         from regard.maps import check_ending
 
-        check_ending(given.maps)
+        if check_ending(given.maps) != ".npz" and "maps_budget" in options:
+            raise RegardError(f"{given.maps}: --maps-budget is for .npz files")
+    elif "maps_budget" in options:
+        raise RegardError("--maps-budget is for --maps; give that too")
     for name in ("alignments", "maps"):
         if name in options:
             from regard.files import check_place

@@ -30,8 +30,9 @@ class AttentionMap:
 
     `place` names the attention in its model (`"cross"`, `"encoder.self"`). `convention` says what a row follows: with
     `"predicting"`, row t holds what was attended to when target token t was predicted; with `"reading"`, when it was
-    read as input (that of Shift-Att, Chen et al. 2020). `left_out`, (*axes, T), is the weight of source tokens that
-    were dropped from the map; None where nothing was. `note` says what was done to the weights, for people.
+    read as input (that of Shift-Att, Chen et al. 2020). `left_out`, (*axes, T), is the weight that was dropped from the
+    map, of source tokens or of all but the heaviest; None where nothing was. `note` says what was done to the weights,
+    for people.
 
     Raises `RegardError` where shape, axes and tokens do not fit each other.
     """
@@ -180,6 +181,22 @@ class AttentionMap:
             target=self.target.take(rows),
             left_out=before + gone if dropped or self.left_out is not None else None,
             note=_joined(self.note, note),
+        )
+
+    def heaviest(self, count: int) -> AttentionMap:
+        """The map with the `count` heaviest weights of each row alone; the others are 0, and go to `left_out`."""
+        if count >= len(self.source):
+            return self
+        positions, found = self.top(count)
+        weights = np.zeros_like(self.weights)
+        np.put_along_axis(weights, positions, found, axis=-1)
+        exact = np.promote_types(self.weights.dtype, np.float32)
+        gone = (self.weights.sum(axis=-1, dtype=exact) - weights.sum(axis=-1, dtype=exact)).clip(0)
+        share = float(gone.mean(dtype=np.float64)) if gone.size else 0.0
+        left_out = gone if self.left_out is None else gone + self.left_out
+        note = f"the {count} heaviest weights of each row (mean weight left out {share:.2f})"
+        return replace(
+            self, weights=weights, left_out=left_out.astype(self.weights.dtype), note=_joined(self.note, note)
         )
 
     def after_reading(self) -> AttentionMap:

@@ -18,28 +18,38 @@ import numpy as np
 from regard.errors import RegardError
 from regard.files import written_beside
 from regard.maps.attention_map import AttentionMap, Weights
+from regard.maps.budget import LEVEL, quantised, restored, within
 from regard.maps.tokens import Tokens
 
 _VERSION = 1
 _HEADER = "regard-maps.json"
-#: Of compression: zeros shrink as well as at any other, and the digits of weights hardly do at all.
-_LEVEL = 1
 _PRECISIONS = ("float16", "float32", "float64")
+_STORED = (*_PRECISIONS, "uint8")
 
 
-def save_maps(maps: Iterable[AttentionMap], path: str | Path, precision: str | None = None) -> int:
+def save_maps(
+    maps: Iterable[AttentionMap], path: str | Path, precision: str | None = None, budget: int | None = None
+) -> int:
     """Write the maps to `path`, whose ending says how (`.npz` or `.jsonl`); returns their number.
 
-    `precision` (`float16`, `float32`, `float64`) is that of the stored weights, by default that of each map; with
-    float16 a weight is off by at most 1/4096. Maps are written as they come, and are not kept.
-    Raises `RegardError` for another ending, or where the file can't be written.
+    `precision` (`float16`, `float32`, `float64`, `uint8`) is that of the stored weights, by default that of each map;
+    with float16 a weight is off by at most 1/4096, with uint8 by 1/510 of the largest of its row. Maps are written as
+    they come, and are not kept; with a `budget`, how many bytes all weights may take, they are, and each is made to fit
+    by `regard.maps.budget.within`, whose note says what was left out. uint8 and budgets are for `.npz`.
+
+    Raises `RegardError` for another ending, a budget that is too small, or where the file can't be written.
     """
     path = Path(path)
-    if precision is not None and precision not in _PRECISIONS:
-        raise RegardError(f"maps: precision {precision!r} is none of {', '.join(_PRECISIONS)}")
+    if budget is not None and precision is not None:
+        raise RegardError("maps: a budget chooses the precision itself; give one of them")
+    if (budget is not None or precision == "uint8") and check_ending(path) != ".npz":
+        raise RegardError(f"{path}: {'uint8' if budget is None else 'a budget'} is for .npz files")
+    if precision is not None and precision not in _STORED:
+        raise RegardError(f"maps: precision {precision!r} is none of {', '.join(_STORED)}")
     write = {".npz": _write_npz, ".jsonl": _write_jsonl}[check_ending(path)]
+    kept = within(list(maps), budget) if budget is not None else ((map, precision) for map in maps)
     with written_beside(path) as file:
-        return write(maps, file, precision)
+        return write(kept, file)
 
 
 def load_maps(path: str | Path) -> list[AttentionMap]:
@@ -115,14 +125,19 @@ def _checked_version(fields: dict[str, Any], where: str) -> None:
         raise RegardError(f"{where}: has {found} of the map format, this Regard reads version {_VERSION}")
 
 
-def _write_npz(maps: Iterable[AttentionMap], file: IO[bytes], precision: str | None) -> int:
+def _write_npz(maps: Iterable[tuple[AttentionMap, str | None]], file: IO[bytes]) -> int:
     headers = []
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number, map in enumerate(maps):
-            headers.append(_labels(map) | {"left_out": map.left_out is not None})
-            for name, numbers in (("weights", map.weights), ("left_out", map.left_out)):
-                if numbers is not None:
-                    _add(archive, f"{name}_{number}", _stored(numbers, precision))
+        for number, (map, precision) in enumerate(maps):
+            headers.append(_labels(map) | {"left_out": map.left_out is not None, "codes": precision == "uint8"})
+            if precision == "uint8":
+                codes, scales = quantised(map.weights)
+                _add(archive, f"weights_{number}", codes)
+                _add(archive, f"scales_{number}", scales)
+            else:
+                _add(archive, f"weights_{number}", _stored(map.weights, precision))
+            if map.left_out is not None:
+                _add(archive, f"left_out_{number}", _stored(map.left_out, None if precision == "uint8" else precision))
         text = json.dumps({"regard_maps": _VERSION, "maps": headers}, ensure_ascii=False)
         # As bytes in an array, since an archive of arrays alone is what every reader of .npz understands.
         _add(archive, _HEADER, np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8))
@@ -134,7 +149,7 @@ def _add(archive: zipfile.ZipFile, name: str, numbers: np.ndarray[Any, Any]) -> 
     entry = zipfile.ZipInfo(f"{name}.npy")
     content = io.BytesIO()
     np.lib.format.write_array(content, np.asanyarray(numbers), allow_pickle=False)
-    archive.writestr(entry, content.getbuffer(), zipfile.ZIP_DEFLATED, _LEVEL)
+    archive.writestr(entry, content.getbuffer(), zipfile.ZIP_DEFLATED, LEVEL)
 
 
 def _read_npz(path: Path) -> Iterator[AttentionMap]:
@@ -150,7 +165,10 @@ def _read_npz(path: Path) -> Iterator[AttentionMap]:
             for number, labels in enumerate(header["maps"]):
                 where = f"{path}, map {number}"
                 left_out = arrays[f"left_out_{number}"] if labels["left_out"] else None
-                yield _map(labels, arrays[f"weights_{number}"], left_out)
+                weights = arrays[f"weights_{number}"]
+                if labels.get("codes"):
+                    weights = restored(weights, arrays[f"scales_{number}"])
+                yield _map(labels, weights, left_out)
     except RegardError as error:
         message = str(error)
         raise error if message.startswith(str(path)) else RegardError(f"{where}: {message}") from error
@@ -158,9 +176,9 @@ def _read_npz(path: Path) -> Iterator[AttentionMap]:
         raise RegardError(f"{where}: is damaged ({_first_line(error)})") from error
 
 
-def _write_jsonl(maps: Iterable[AttentionMap], file: IO[bytes], precision: str | None) -> int:
+def _write_jsonl(maps: Iterable[tuple[AttentionMap, str | None]], file: IO[bytes]) -> int:
     count = 0
-    for map in maps:
+    for map, precision in maps:
         weights = _stored(map.weights, precision)
         left_out = None if map.left_out is None else _decimal(_stored(map.left_out, precision))
         fields = {"regard_maps": _VERSION, **_labels(map), "precision": str(weights.dtype), "shape": weights.shape}
