@@ -22,7 +22,7 @@ def within(maps: Sequence[AttentionMap], budget: int) -> Iterator[tuple[Attentio
 
     A map has the share of its cells in what is left of the budget. It stays as it is where that fits; else its weights
     become half floats; else bytes (`quantised`); else the heaviest of each row alone are kept, as many as fit, and the
-    note of the map says how much was left out. Raises RegardError where not even one weight of each row fits in the share.
+    note of the map says how much was left out. Raises RegardError where not even one weight of each row fits.
     """
     left, cells = budget, sum(map.weights.size for map in maps)
     for number, map in enumerate(maps, start=1):
