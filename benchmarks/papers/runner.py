@@ -47,12 +47,14 @@ class Job:
         about: all that determines the result: corpus, settings, seed, in values that JSON knows.
         train: trains in a folder (a second call goes on there), and tells a reporter how it goes.
         score: what is measured of the model in the end, in values that JSON knows.
+        model: where in the folder the model is whose updates are told; by default the folder is its own.
     """
 
     name: str
     about: Mapping[str, Any]
     train: Callable[[Path, Reporter], Predictor]
     score: Callable[[Predictor], Mapping[str, Any]]
+    model: str = "."
 
     @property
     def digest(self) -> str:
@@ -94,7 +96,7 @@ def run(table: str, jobs: Sequence[Job], minutes: float) -> int:
     for job in jobs:
         if end - time.monotonic() < _SCORING_SECONDS + _WORTH_BEGINNING:
             break
-        with _held(_place(table, job, "lock")) as held:
+        with _held(place(table, job, "lock")) as held:
             # Another worker may have finished it just before.
             if held and job.digest not in records(table) and (found := _work(table, job, end)) is not None:
                 _append(table, found)
@@ -116,7 +118,7 @@ def records(table: str) -> dict[str, Record]:
 
 def _work(table: str, job: Job, end: float) -> Record | None:
     """Train until the job is done or the time is over, and score; the record of a job that is done."""
-    folder, clock = _place(table, job, "model"), _place(table, job, "json")
+    folder, clock = place(table, job, "model"), place(table, job, "json")
     spent = json.loads(clock.read_text()) if clock.exists() else {"wall": 0.0, "cpu": 0.0, "pieces": 0}
     wall, cpu = time.monotonic(), time.process_time()
     predictor = None
@@ -132,7 +134,7 @@ def _work(table: str, job: Job, end: float) -> Record | None:
         clock.write_text(json.dumps(spent))
     if predictor is None or end - time.monotonic() < _SCORING_SECONDS / 2:
         return None
-    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    metrics = [json.loads(line) for line in (folder / job.model / "metrics.jsonl").read_text().splitlines()]
     return {
         "job": job.name,
         "digest": job.digest,
@@ -184,11 +186,11 @@ def surroundings() -> Record:
 # Pieces and workers ---------------------------------------------------------------------------------------------------
 
 
-def _place(table: str, job: Job, ending: str) -> Path:
+def place(table: str, job: Job, ending: str) -> Path:
     """The model's folder of a job, or a file of it; other settings have other places."""
-    place = RUNS / table / f"{job.name}-{job.digest}.{ending}"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return place
+    path = RUNS / table / f"{job.name}-{job.digest}.{ending}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 @contextmanager

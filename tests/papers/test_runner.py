@@ -84,7 +84,7 @@ def test_nothing_is_begun_without_the_time_for_it() -> None:
 def test_a_job_that_another_worker_holds_is_left_to_it() -> None:
     held, free = Trained("held"), Trained("free")
     code = "import fcntl, sys; file = open(sys.argv[1], 'a'); fcntl.flock(file, 2); print(1, flush=True); input()"
-    lock = runner._place("table", held.job, "lock")
+    lock = runner.place("table", held.job, "lock")
     command = [sys.executable, "-c", code, str(lock)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
