@@ -26,7 +26,8 @@ from measure import HERE, LIMIT, sources
 
 PEERS = HERE / "peers"
 THREADS = (2, 1)
-ROUNDS = 3
+ROUNDS = {2: 3, 1: 1}  # by threads; what is far behind anyway has one
+ONCE = ("joeynmt",)
 HOMES = {"opennmt": "opennmt", "eole": "eole", "joeynmt": "joeynmt", "ctranslate2": "opennmt"}  # environments
 NAMES = {
     "regard": "Regard",
@@ -65,8 +66,9 @@ def jobs(contestants: Sequence[Contestant]) -> list[str]:
     return [
         f"{threads}/{one.model}/{one.name}/{round_}"
         for threads in THREADS
-        for round_ in range(1, ROUNDS + 1)
+        for round_ in range(1, ROUNDS[threads] + 1)
         for one in (contestants if round_ % 2 else reversed(contestants))
+        if round_ == 1 or one.toolkit not in ONCE
     ]
 
 
@@ -125,7 +127,7 @@ def prepare_data() -> None:
 
 def rounds_of(found: Records, threads: int, one: Contestant) -> list[dict[str, Any]]:
     """The results of a contestant, one of each round that was measured."""
-    names = (f"{threads}/{one.model}/{one.name}/{round_}" for round_ in range(1, ROUNDS + 1))
+    names = (f"{threads}/{one.model}/{one.name}/{round_}" for round_ in range(1, ROUNDS[threads] + 1))
     return [found[name]["result"] for name in names if "result" in found.get(name, {})]
 
 
