@@ -31,8 +31,6 @@ _CELL, _WIDEST = 0.36, 20.0
 _DOTS_PER_INCH = 150
 #: Matrices of more weights than this are pictures only: their numbers would be too many to be read.
 _MOST_NUMBERS = 600
-#: Matrices of more weights than this are pictures only: their numbers would be too many to be read.
-_MOST_NUMBERS = 600
 _COLOURS = "Blues"
 
 
@@ -171,11 +169,6 @@ def _draw_matrix(axes: Axes, map: AttentionMap, title: str, full: float, cell: f
             hatch="////",
             linewidth=0,
         )
-    if cell >= _CELL and matrix.size <= _MOST_NUMBERS:
-        for (row, column), weight in np.ndenumerate(matrix):
-            ink = "white" if weight > 0.6 * full else "black"
-            number = f"{weight:.2f}".removeprefix("0") if weight else "0"
-            axes.text(column, row, number, ha="center", va="center", fontsize=0.65 * size, color=ink)
     if cell >= _CELL and matrix.size <= _MOST_NUMBERS:
         for (row, column), weight in np.ndenumerate(matrix):
             ink = "white" if weight > 0.6 * full else "black"
