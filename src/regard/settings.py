@@ -24,6 +24,7 @@ Decoder = Literal["recurrent", "transformer"]
 Context = Literal["attention", "fixed"]
 Metric = Literal["loss", "bleu", "chrf", "accuracy", "cer", "per", "token_error_rate"]
 Words = Literal["spaces", "text"]
+Unlinked = Literal["free", "nothing"]
 Schedule = Literal["constant", "noam", "inverse_sqrt", "linear", "cosine", "plateau"]
 
 
@@ -223,6 +224,8 @@ class TrainingSettings:
         guided_head: which head of it, from 0; -1: the mean of all heads.
         guided_reading: whether the links guide the step that has read a word, which knows it, rather than the one that
             predicts it. For aligners: what the model shows of a word is then the weights of that step.
+        guided_unlinked: what words without links should look at: free, anything; or nothing, which the normalizer
+            softmax:sink can. For links that are complete, so that a word has none because it has no counterpart.
         guided_words: what the links count as words: spaces (what white space separates), or text (words as in maps:
             punctuation apart, and each character of a script without spaces).
         validate_every: updates between validations; none: about ten to twenty in a training.
@@ -254,6 +257,7 @@ class TrainingSettings:
     guided_layer: int | None = None
     guided_head: int = 0
     guided_reading: bool = False
+    guided_unlinked: Unlinked = "free"
     guided_words: Words = "spaces"
     validate_every: int | None = None
     patience: int = 0

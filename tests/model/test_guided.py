@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -33,6 +34,13 @@ def test_the_formula() -> None:
     assert float(guided(observed, Guide(gold, 1.0, 1, 0))) == pytest.approx(-float(log[0]))
     assert float(guided(observed, Guide(gold, 1.0, 1, 1))) == pytest.approx(-float(log[1]))
     assert float(guided(observed, Guide(gold, 1.0, 1, -1))) == pytest.approx(-float(log[2]))
+
+
+def test_words_without_links_may_be_taught_to_look_at_nothing() -> None:
+    weights = torch.tensor([[[[0.5, 0.25], [0.5, 0.3], [0.2, 0.2]]]])
+    guide = Guide(torch.zeros(1, 3, 2), 1.0, 0, 0, nothing=torch.tensor([[True, False, True]]))
+    # 1 - 0.75, and 1 - 0.4; the row between is free.
+    assert float(guided({("cross", 0): weights}, guide)) == pytest.approx(-math.log(0.25) - math.log(0.6))
 
 
 @pytest.mark.parametrize(
@@ -68,5 +76,9 @@ def test_places() -> None:
         guide_place(settings(), None, 1)
     with pytest.raises(RegardError, match="fixed looks at no word"):
         guide_place(settings(context="fixed"), None, 0)
+    sink = settings(cross=AttentionSettings(normalizer="softmax:sink"))
+    assert guide_place(sink, None, 0, "nothing") == (0, 0)
+    with pytest.raises(RegardError, match="guided_unlinked: nothing needs model.cross.normalizer softmax:sink"):
+        guide_place(settings(), None, 0, "nothing")
     with pytest.raises(RegardError, match="links can't guide argmax"):
         guide_place(settings(cross=AttentionSettings(normalizer="argmax")), None, 0)

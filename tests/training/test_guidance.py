@@ -36,3 +36,29 @@ def test_a_word_teaches_the_step_that_predicts_it_or_the_one_that_has_read_it(re
         for place in range(1, size):
             expected[row, size - 1 - place + reading, place] = 1.0
     assert torch.equal(guide.gold, expected)
+
+
+@pytest.mark.parametrize("reading", [False, True])
+def test_words_without_links_look_at_nothing_where_the_pair_has_links(reading: bool, tmp_path: Path) -> None:
+    pairs = [("one two", "2 1"), ("three four five", "5 4 3"), ("six", "6")]
+    links = tmp_path / "links"
+    links.write_text("0-1\n1-0 1-2\n\n", encoding="utf-8")
+    given = checked(
+        {
+            **flatten(TINY),
+            "training.guided_unlinked": "nothing",
+            "training.guided_reading": reading,
+            "model.cross.normalizer": "softmax:sink",
+        }
+    )
+    prepared = prepare(texts_of(pairs, pairs, links), given)
+    corpus = prepared.corpus
+    batch = make_batch(corpus.train, [0, 1, 2], corpus.source, corpus.target)
+    guide = guide_of(corpus, prepared.settings, batch)
+    assert guide is not None
+    assert guide.nothing is not None
+    # The end of a target is no word, and of the last pair nothing is known.
+    free = {0: {0}, 1: {1}, 2: set()}
+    for row, index in enumerate(batch.indices.tolist()):
+        expected = [place - reading in free[index] for place in range(batch.target_out.shape[1])]
+        assert guide.nothing[row].tolist() == expected

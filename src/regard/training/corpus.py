@@ -152,7 +152,8 @@ def encode(texts: Texts, settings: Settings, tokenisers: tuple[Tokeniser, Tokeni
     dev, unmeasured = encoded(texts.dev, _LONGEST_MEASURED)
     guidance = None
     if texts.links is not None:
-        guide_place(model, settings.training.guided_layer, settings.training.guided_head)
+        training = settings.training
+        guide_place(model, training.guided_layer, training.guided_head, training.guided_unlinked)
         guidance = token_links(train, texts.links, source, target, settings.training.guided_words)
     return Corpus(texts, train, dev, omitted, unmeasured, source, target, guidance)
 

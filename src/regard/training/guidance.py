@@ -70,15 +70,22 @@ def guide_of(corpus: Corpus, settings: Settings, batch: Batch) -> Guide | None:
     """Where the attention of a batch of the training pairs should look; None where no links were given.
 
     Each target token with links looks evenly at the source tokens that it is linked with: in the row of the step that
-    predicts it, or with `training.guided_reading` in the next one, of the step that has read it.
+    predicts it, or with `training.guided_reading` in the next one, of the step that has read it. With
+    `training.guided_unlinked` nothing, all other words of a pair with links should look at nothing.
     """
     if corpus.guidance is None:
         return None
     chosen = settings.training
     gold = torch.zeros(*batch.target_out.shape, batch.source.shape[1])
+    nothing = torch.zeros(batch.target_out.shape, dtype=torch.bool) if chosen.guided_unlinked == "nothing" else None
     for row, index in enumerate(batch.indices.tolist()):
         places = torch.from_numpy(corpus.guidance[index]).long()
         gold[row, places[:, 0] + chosen.guided_reading, places[:, 1]] = 1.0
+        if nothing is not None and len(places):
+            words = int(batch.target_lengths[row]) - 1  # its end is no word
+            nothing[row, chosen.guided_reading : words + chosen.guided_reading] = True
+            nothing[row] &= gold[row].sum(-1) == 0
     gold /= gold.sum(-1, keepdim=True).clamp_min(1.0)
     layer, head = guide_place(settings.model, chosen.guided_layer, chosen.guided_head)
-    return Guide(gold.to(batch.source.device), chosen.guided_weight, layer, head)
+    device = batch.source.device
+    return Guide(gold.to(device), chosen.guided_weight, layer, head, None if nothing is None else nothing.to(device))
