@@ -20,7 +20,6 @@ needs_onednn = pytest.mark.skipif(
 def _always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even the smallest products go to oneDNN, on every processor."""
     monkeypatch.setattr(products, "_half_idle", lambda: True)
-    monkeypatch.setattr(products, "_LEAST_ROWS", 1)
     monkeypatch.setattr(products, "_LEAST_PRODUCTS", 1)
 
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-# oneDNN costs some 10 us a call, and one to three rows are bound by reading the weight, where both are alike.
-_LEAST_ROWS, _LEAST_PRODUCTS = 4, 1 << 20
+# oneDNN costs some 10 us a call. Of one row too, which is bound by reading the weight: MKL reads it by one thread, and
+# at half of what the memory gives.
+_LEAST_PRODUCTS = 1 << 19
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -65,10 +66,8 @@ class _Linear(torch.autograd.Function):
 
 
 def _large(x: Tensor, weight: Tensor) -> bool:
-    rows = x.numel() // x.shape[-1] if x.shape[-1] else 0
     return (
-        rows >= _LEAST_ROWS
-        and rows * weight.numel() >= _LEAST_PRODUCTS
+        x.numel() * len(weight) >= _LEAST_PRODUCTS
         and x.is_cpu
         and x.dtype == weight.dtype == torch.float32
         and _half_idle()
