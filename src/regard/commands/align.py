@@ -25,9 +25,13 @@ def run(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(list(arguments))
     options = vars(given)
     from regard.aligner import aligned, by_line, read
-    from regard.maps import pharaoh, save_maps, weighted_pharaoh
+    from regard.files import check_place
+    from regard.maps import check_ending, pharaoh, save_maps, weighted_pharaoh
     from regard.predictor import load
 
+    if "maps" in options:
+        check_ending(given.maps)
+        check_place(given.maps)
     way = way_of(given)
     if "symmetrise" in options and "reverse" not in options:
         raise RegardError("--symmetrise is for two directions; give the other model by --reverse too")

@@ -148,7 +148,8 @@ def _write(found: Sequence[Prediction], given: argparse.Namespace) -> None:
         links = (each.attention.merged().links() if each.attention is not None else () for each in found)
         write_lines(given.alignments, map(pharaoh, links))
     if "maps" in options:
-        count = save_maps(every(), Path(given.maps))
+        budget = round(1e6 * given.maps_budget) if "maps_budget" in options else None
+        count = save_maps(every(), Path(given.maps), budget=budget)
         print(
             f"regard: {count} attention maps in {given.maps}; `regard show {given.maps}` prints them", file=sys.stderr
         )
