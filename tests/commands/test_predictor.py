@@ -82,6 +82,18 @@ def test_replaced_attention_changes_the_output(model: regard.Predictor) -> None:
     assert model.predict("three one", beam=1).text == own.text  # nothing stays behind
 
 
+def test_a_map_replaces_the_weights_of_its_own_text_alone(model: regard.Predictor) -> None:
+    own = model.predict("three one", beam=1)
+    same = model.predict("three one", beam=1, attention=own.attention)
+    assert (same.text, same.log_prob) == (own.text, pytest.approx(own.log_prob, abs=1e-4))
+    with pytest.raises(
+        regard.RegardError, match=r"other source pieces, of another text or model \('three one' instead"
+    ):
+        model.predict("one three", attention=own.attention)
+    with pytest.raises(regard.RegardError, match="choose with select"):
+        model.predict("three one", attention=own.every_attention)
+
+
 @pytest.mark.parametrize(
     ("attention", "message"),
     [([0.5], "2 source tokens"), ("nonsense", "should be numbers"), ([[-1.0, 2.0]], "0 or more")],

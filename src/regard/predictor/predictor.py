@@ -90,9 +90,9 @@ class Predictor:
 
         Args:
             texts: one text, or several.
-            attention: weights (target tokens, source tokens) to use instead of the model's own at every step, for all
-                layers and heads; one row (source tokens) is used at every step; a row of nan leaves the model's own.
-                For a single text.
+            attention: weights (target tokens, source tokens), or a map of one matrix over the same source pieces, to
+                use instead of the model's own at every step, for all layers and heads; one row (source tokens) is used
+                at every step; a row of nan leaves the model's own. For a single text.
             search: settings of the search by name: beam, n_best, length_penalty, ...
 
         Raises RegardError for settings that there are not, and for weights that do not fit the text.
@@ -155,8 +155,8 @@ class Predictor:
     def shown(self, every: AttentionMap, reading: bool | None = None) -> AttentionMap:
         """The one matrix of a map that is shown to people: that of the layer and head chosen after training.
 
-        With `reading`, the row of a token is that of the step which has read it, else of the one that predicts it; None:
-        as links have guided the model (`training.guided_reading`).
+        With `reading`, the row of a token is that of the step which has read it, else of the one that predicts it;
+        None: as links have guided the model (`training.guided_reading`).
         """
         return shown_map(every, self.facts, self.settings.training.guided_reading if reading is None else reading)
 
@@ -240,6 +240,13 @@ class Predictor:
         return [weights[..., :target, :source] for weights, (target, source) in zip(layers, sizes, strict=True)]
 
     def _replacement(self, attention: Any, source: Encoding) -> Tensor:
+        if isinstance(attention, AttentionMap):
+            if attention.source.pieces != source.pieces:
+                raise RegardError(
+                    "predict: attention is a map over other source pieces, of another text or model "
+                    f"({shown(' '.join(attention.source.pieces))} instead of {shown(' '.join(source.pieces))})"
+                )
+            attention = attention.matrix
         try:
             weights = torch.from_numpy(np.array(attention, np.float32, order="C"))
         except (TypeError, ValueError):
