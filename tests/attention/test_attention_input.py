@@ -139,5 +139,6 @@ def test_an_explanation_checks_its_arguments_too() -> None:
 
 
 def test_nan_is_looked_for_only_when_asked() -> None:
-    context, _ = attend(_Q / 0 * 0, _K, _V)
+    # The fused kernel makes 0 of a row of NaN on some processors.
+    context, _ = attend(_Q / 0 * 0, _K, _V, kernel="dense")
     assert bool(context.isnan().all())

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from regard.attention.pairs import Additive, Dot, Function, Pair
+from regard.attention.products import linear
 from regard.attention.tiles import spread
 from regard.attention.trees import static, tree
 
@@ -81,7 +82,7 @@ class bilinear:
         outer, lead = self.weight.shape[:-2], query.shape[:-2]
         matching = all(a == b or 1 in (a, b) for a, b in zip(reversed(outer), reversed(lead), strict=False))
         _expect(matching, "bilinear", self.weight, f"leading dimensions that broadcast with {tuple(lead)}")
-        return query @ self.weight.to(query.dtype)
+        return _times(query, self.weight.to(query.dtype))
 
     def pair(self, lead: Sequence[int], width: int) -> Pair:
         return Dot()
@@ -92,7 +93,7 @@ class additive:
     """s = w . tanh(q + k), with w (..., D)   (Bahdanau, Cho & Bengio 2015, A.1.2).
 
     Query and key come projected, s = w . tanh(W h + U k): with the two matrices side by side this is the `concat` of
-    Luong, Pham & Manning 2015, w . tanh([W U] [h; k]), the same function.
+    Luong, Pham & Manning 2015, `w . tanh([W U] [h; k])`, the same function.
     """
 
     weight: Tensor
@@ -194,6 +195,19 @@ class function:
 
     def pair(self, lead: Sequence[int], width: int) -> Pair:
         return Function(tuple(spread(p, lead, "d" * p.dim(), "score") for p in self.parameters), self.f)
+
+
+def _times(query: Tensor, weight: Tensor) -> Tensor:
+    """query @ weight, (..., Q, Dq) by (..., Dq, Dk), where batches of queries share the weight of their head.
+
+    A product of each batch by itself would read the weight again for every one.
+    """
+    if weight[..., 0, 0].numel() == 1:
+        return linear(query, weight.flatten(0, -2).t() if weight.dim() > 2 else weight.t())
+    if weight.dim() > 3 or query.dim() <= 3 or len(weight) != query.shape[-3]:
+        return query @ weight
+    rows = query.movedim(-3, 0)  # (H, ..., Q, Dq)
+    return torch.bmm(rows.flatten(1, -2), weight).unflatten(1, rows.shape[1:-1]).movedim(0, -3)
 
 
 def _same_width(query: Tensor, key: Tensor) -> None:
