@@ -207,7 +207,8 @@ def _times(query: Tensor, weight: Tensor) -> Tensor:
     if weight.dim() > 3 or query.dim() <= 3 or len(weight) != query.shape[-3]:
         return query @ weight
     rows = query.movedim(-3, 0)  # (H, ..., Q, Dq)
-    return torch.bmm(rows.flatten(1, -2), weight).unflatten(1, rows.shape[1:-1]).movedim(0, -3)
+    found = torch.bmm(rows.flatten(1, -2), weight)
+    return found.view(len(rows), *rows.shape[1:-1], -1).movedim(0, -3)
 
 
 def _same_width(query: Tensor, key: Tensor) -> None:
