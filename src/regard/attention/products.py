@@ -66,7 +66,7 @@ class _Linear(torch.autograd.Function):
 
 
 def _large(x: Tensor, weight: Tensor) -> bool:
-    return (
+    return bool(
         x.numel() * len(weight) >= _LEAST_PRODUCTS
         and x.is_cpu
         and x.dtype == weight.dtype == torch.float32
@@ -82,7 +82,11 @@ def _whole(x: Tensor) -> Tensor:
 
 def _eager(x: Tensor) -> bool:
     """Whether operations run as they are called: neither compiled nor traced, nor in another precision."""
-    return not (torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.is_autocast_enabled(x.device.type))
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        or torch.is_autocast_enabled(x.device.type)
+    )
 
 
 @cache
