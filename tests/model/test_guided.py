@@ -78,7 +78,7 @@ def test_places() -> None:
         guide_place(settings(context="fixed"), None, 0)
     sink = settings(cross=AttentionSettings(normalizer="softmax:sink"))
     assert guide_place(sink, None, 0, "nothing") == (0, 0)
-    with pytest.raises(RegardError, match="guided_unlinked: nothing needs model.cross.normalizer softmax:sink"):
+    with pytest.raises(RegardError, match="guided_unlinked: nothing needs"):
         guide_place(settings(), None, 0, "nothing")
     with pytest.raises(RegardError, match="links can't guide argmax"):
         guide_place(settings(cross=AttentionSettings(normalizer="argmax")), None, 0)
