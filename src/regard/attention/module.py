@@ -393,7 +393,7 @@ class Attention(nn.Module):
 
     def _split(self, projected: Tensor, heads: int) -> Tensor:
         """(..., n, heads x D) to (..., H, n, D); what has fewer heads is there several times."""
-        found: Tensor = projected.unflatten(-1, (heads, -1)).transpose(-2, -3)
+        found: Tensor = projected.view(*projected.shape[:-1], heads, -1).transpose(-2, -3)
         return found if heads == self.heads else found.repeat_interleave(self.heads // heads, -3)
 
     def _output(self, context: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from regard.errors import NotNumbersError, RegardError
 from regard.memory import in_halves
 from regard.model.contracts import Observed, check_places, take
 from regard.model.trail import Trail, array
+from regard.model.workers import side_by_side
 from regard.settings import SearchSettings
 
 # What a source position counts in the coverage penalty that was never looked at; its logarithm would be -inf.
@@ -110,11 +111,13 @@ def search(
 
     found: list[list[Hypothesis]] = [[] for _ in sources]
     order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
+    batches = [order[first : first + settings.batch] for first in range(0, len(order), settings.batch)]
+    batches.reverse()  # the longest first: what comes last keeps the others waiting
     with torch.inference_mode(), _evaluating(model):
-        for first in range(0, len(order), settings.batch):
-            numbers = order[first : first + settings.batch]
-            for number, hypotheses in zip(numbers, in_halves(searched, numbers, "texts"), strict=True):
-                found[number] = hypotheses
+        made = side_by_side(lambda batch: in_halves(searched, batch, "texts"), batches, torch.device(device))
+    for batch, results in zip(batches, made, strict=True):
+        for number, hypotheses in zip(batch, results, strict=True):
+            found[number] = hypotheses
     return found
 
 
@@ -159,6 +162,7 @@ class _Search:
         self.covered = torch.zeros(count, 1, source.shape[1], device=device)
         self.live = torch.zeros(count, 1, device=device)  # log-probabilities, -inf where there is no hypothesis
         self.never = torch.tensor(model.never, dtype=torch.int64, device=device)
+        self.never_yet = torch.tensor((*model.never, model.eos), dtype=torch.int64, device=device)
         self.trail = Trail(self.shown)
         self.ended: list[list[tuple[float, float, int, int]]] = [[] for _ in range(count)]
         # What a live hypothesis of each row must beat: the worst of the n_best best that have ended, if so many have.
@@ -179,27 +183,30 @@ class _Search:
         """The next token of every hypothesis, of which each has `said` so far; which rows go on (rows,) boolean."""
         log_probs, state, observed = self.model.step(self.tokens, self.memory, self.state, self.observe)
         self._forbid(log_probs, said)
-        vocabulary = log_probs.shape[-1]
+        _, hypotheses, vocabulary = log_probs.shape
         found, places = largest(log_probs.add_(self.live[..., None]).flatten(1), self.beams)
-        parents, tokens = places // vocabulary, places % vocabulary
-        self.trail.add(self.rows, log_probs.shape[1], parents, tokens, observed)
-        finite = found.isfinite()
-        ends = (tokens == self.model.eos) & finite
+        parents, tokens = (places // vocabulary, places % vocabulary) if hypotheses > 1 else (places * 0, places)
+        self.trail.add(self.rows, hypotheses, parents, tokens, observed)
         self._cover(parents, observed)
-        self._keep(ends, found, parents, said)
-        self.live = found.masked_fill(ends | ~finite, float("-inf"))
-        going = self._may_win(said)
-        self.live = self.live.masked_fill(~going[:, None], float("-inf"))
+        on = found > float("-inf")  # which neither what is ruled out is nor what is no number
+        if said >= self.settings.min_length:
+            ends = (tokens == self.model.eos) & on
+            if bool(ends.any()):
+                self._keep(ends, found, parents, said)
+                on &= ~ends
+        going = on.any(1)
+        if self.barred:
+            going &= self._may_win(found.masked_fill(~on, float("-inf")), said)
+            on &= going[:, None]
+        self.live = found.masked_fill(~on, float("-inf"))
         self.tokens = tokens
         self.state = select(state, parents) if self.beams > 1 else state
         return going
 
     def _forbid(self, log_probs: Tensor, said: int) -> None:
         """Rule out what can't come next, in place: padding, an end too early, and at the limit all but the end."""
-        log_probs.index_fill_(2, self.never, float("-inf"))
         eos = self.model.eos
-        if said < self.settings.min_length:
-            log_probs[..., eos] = float("-inf")
+        log_probs.index_fill_(2, self.never_yet if said < self.settings.min_length else self.never, float("-inf"))
         if said >= self.shortest_limit:
             last = self.limits <= said
             end = log_probs[last, :, eos]
@@ -217,8 +224,6 @@ class _Search:
 
     def _keep(self, ends: Tensor, found: Tensor, parents: Tensor, said: int) -> None:
         """Store the hypotheses that end at this step."""
-        if not bool(ends.any()):
-            return
         scores = found.double() / length_penalty(said + 1, self.settings.length_penalty)
         if self.settings.coverage_penalty:
             scores = scores + coverage_penalty(self.covered, self.mask[:, None], self.settings.coverage_penalty)
@@ -231,16 +236,13 @@ class _Search:
             if len(self.ended[number]) >= count:
                 self.bar[place], self.barred = sorted(self.ended[number], reverse=True)[count - 1][0], True
 
-    def _may_win(self, said: int) -> Tensor:
+    def _may_win(self, live: Tensor, said: int) -> Tensor:
         """Whether a row's live hypotheses may still beat the worst of the `n_best` kept ones.
 
         Log-probabilities only fall and coverage costs at least nothing, so the best that may come of a live one is its
         log-probability now under the most lenient length penalty to come: that of the next step, or of the last.
         """
-        best = self.live.amax(1)
-        if not self.barred:
-            return best > float("-inf")
-        alpha, best = self.settings.length_penalty, best.double()
+        alpha, best = self.settings.length_penalty, live.amax(1).double()
         soon = best / length_penalty(said + 2, alpha)
         late = best / length_penalty((self.limits + 1).double(), alpha)
         return torch.maximum(soon, late) > self.bar
