@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from regard.aligner import Way, symmetriser, word_weights
 from regard.evaluation import (
@@ -36,26 +38,39 @@ class Judged:
     gold: Sequence[Gold]
 
 
-def score(forward: Predictor, backward: Predictor, held: Judged, test: Judged) -> tuple[dict[str, Any], list[Links]]:
-    """The error rates on `test` of both directions as one, and its links.
+def score(
+    forward: Sequence[Predictor], backward: Sequence[Predictor], held: Judged, test: Judged
+) -> tuple[dict[str, Any], list[Links]]:
+    """The error rates on `test` of both directions as one, and its links. Of several models weights are averaged.
 
-    Layer, head and rows of each direction, and how both become one, are those of the least AER on `held`.
+    Layer, head and rows of each model, and how both directions become one, are those of the least AER on `held`.
     """
-    there, back = Side.of(forward, held, test, False), Side.of(backward, held, test, True)
-    ways = [there.best(held), back.best(held)]
-    chosen = min(SYMMETRISATIONS, key=lambda name: _aer(_one(there, back, ways, name, 0), held.gold))
-    found = _one(there, back, ways, chosen, 1)
+    there = [Side.of(model, held, test, False) for model in forward]
+    back = [Side.of(model, held, test, True) for model in backward]
+    ways = [[side.best(held) for side in sides] for sides in (there, back)]
+    # Of the held out pairs and of the test, each way round: (target words, source words) of every pair.
+    weights = [
+        [_mean([side.weights(part(side), way) for side, way in zip(sides, chosen, strict=True)]) for part in _PARTS]
+        for sides, chosen in zip((there, back), ways, strict=True)
+    ]
+
+    def one(name: str, part: int) -> list[Links]:
+        both, way = symmetriser(name), replace(ways[0][0], symmetrise=name)
+        return [both(*each, way) for each in zip(weights[0][part], weights[1][part], strict=True)]
+
+    chosen = min(SYMMETRISATIONS, key=lambda name: _aer(one(name, 0), held.gold))
+    found = one(chosen, 1)
     alone = [
-        alignment_score(side.links(side.test, way), test.gold).aer
-        for side, way in zip((there, back), ways, strict=True)
+        [links_from(each) for each in weights[0][1]],
+        [flip(links_from(each)) for each in weights[1][1]],
     ]
     made = {
         **rates(found, test.gold),
-        "forward": round(100 * alone[0], 2),
-        "backward": round(100 * alone[1], 2),
+        "forward": round(100 * _aer(alone[0], test.gold), 2),
+        "backward": round(100 * _aer(alone[1], test.gold), 2),
         "symmetrise": chosen,
-        "weights": [{"layer": way.layer, "head": way.head, "reading": way.reading} for way in ways],
-        "held out aer": round(100 * _aer(_one(there, back, ways, chosen, 0), held.gold), 2),
+        "weights": [{"layer": way.layer, "head": way.head, "reading": way.reading} for some in ways for way in some],
+        "held out aer": round(100 * _aer(one(chosen, 0), held.gold), 2),
     }
     return made, found
 
@@ -139,9 +154,9 @@ class Side:
         return [word_weights(self.model, each, way) for each in maps if each is not None]
 
 
-def _one(there: Side, back: Side, ways: Sequence[Way], name: str, part: int) -> list[Links]:
-    both = symmetriser(name)
-    first, second = (
-        side.weights((side.held, side.test)[part], way) for side, way in zip((there, back), ways, strict=True)
-    )
-    return [both(one, other, replace(ways[0], symmetrise=name)) for one, other in zip(first, second, strict=True)]
+_PARTS: tuple[Callable[[Side], Sequence[AttentionMap | None]], ...] = (lambda side: side.held, lambda side: side.test)
+
+
+def _mean(models: Sequence[Sequence[Weights]]) -> list[Weights]:
+    """The mean over models of the weights of each pair."""
+    return [np.mean(some, axis=0) for some in zip(*models, strict=True)]

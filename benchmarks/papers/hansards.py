@@ -60,11 +60,14 @@ TRANSFORMER: dict[str, Any] = {
     "training.rate": 2e-3,
     "training.schedule": "linear",
 }
-#: Nearly all of the loss is the links': what is to be learned is to align, of words that have been read.
+#: Nearly all of the loss is the links': what is to be learned is to align, of words that have been read. Where the word
+#: before was found is what tells apart the many "the" and "of" of a sentence.
 GUIDED: dict[str, Any] = {
     **COMMON,
     **_SMALL,
     **_LONG,
+    "model.cross.score": "location_aware",
+    "training.batch": 1000,
     "model.encoder.memory": "both",
     "model.decoder.input_feeding": False,
     "model.dropout": 0.2,
@@ -75,8 +78,25 @@ GUIDED: dict[str, Any] = {
 }
 
 
+#: Aligners that err in different places, whose weights are averaged in the end.
+MEMBERS: dict[str, dict[str, Any]] = {
+    "additive": {**GUIDED, "model.cross.score": "additive", "training.updates": 3000, "training.validate_every": 3000},
+    "location-aware": GUIDED,
+    "to nothing": {**GUIDED, "model.cross.normalizer": "softmax:sink", "training.guided_unlinked": "nothing"},
+    "smaller pieces": {
+        **GUIDED,
+        "data.source_tokens": "bpe:1500",
+        "data.target_tokens": "bpe:1500",
+        "training.batch": 1200,
+    },
+}
+
+
 def jobs() -> list[Job]:
-    return [made(seed) for seed in SEEDS for made in (_by_eflomal, _by_itself, _transformer)]
+    guided = [(name, seed, _by_eflomal(name, seed)) for seed in SEEDS for name in MEMBERS]
+    together = [_together(seed, [job for _, other, job in guided if other == seed]) for seed in SEEDS]
+    others = [made(seed) for seed in SEEDS for made in (_by_itself, _transformer)]
+    return [*(job for *_, job in guided), *together, *others]
 
 
 # Jobs -----------------------------------------------------------------------------------------------------------------
@@ -86,11 +106,11 @@ def _by_itself(seed: int) -> Job:
     def training(folder: Path, report: Reporter) -> Predictor:
         make_folder(folder.parent / "text")
         english, french = _texts(folder.parent / "text")
-        train_aligner(english, target=french, out=folder, report=report, **RECURRENT, **_seeded(seed))
+        train_aligner(english, target=french, out=folder, rounds=1, report=report, **RECURRENT, **_seeded(seed))
         return load(folder / FORWARD)
 
     def scored(folder: Path) -> Mapping[str, Any]:
-        rounds = {"unguided": folder / UNGUIDED, "guided once": folder / "round-1", "guided twice": folder}
+        rounds = {"recurrent, unguided": folder / UNGUIDED, "recurrent, guided by these links": folder}
         return {name: _scores(at) for name, at in rounds.items()}
 
     return _job(f"aligner-{seed}", {"model": "aligner", "settings": RECURRENT, "seed": seed}, training, scored)
@@ -101,23 +121,41 @@ def _transformer(seed: int) -> Job:
         return _both(folder, None, {**TRANSFORMER, **_seeded(seed)}, report)
 
     def scored(folder: Path) -> Mapping[str, Any]:
-        return {"unguided": _scores(folder)}
+        return {"Transformer, unguided": _scores(folder)}
 
     return _job(
         f"transformer-{seed}", {"model": "transformer", "settings": TRANSFORMER, "seed": seed}, training, scored
     )
 
 
-def _by_eflomal(seed: int) -> Job:
+def _by_eflomal(name: str, seed: int) -> Job:
+    settings = MEMBERS[name]
+
     def training(folder: Path, report: Reporter) -> Predictor:
-        # Each direction by eflomal's own: what both say independently of each other tells right links from wrong ones.
-        return _both(folder, teacher(), {**GUIDED, **_seeded(seed)}, report)
+        return _both(folder, teacher(), {**settings, **_seeded(seed)}, report)
 
     def scored(folder: Path) -> Mapping[str, Any]:
-        return {"guided by eflomal": _scores(folder)}
+        return {f"guided by eflomal, {name}": _scores(folder)}
 
-    about = {"model": "guided by eflomal", "settings": GUIDED, "seed": seed}
-    return _job(f"guided-{seed}", about, training, scored)
+    about = {"model": f"guided by eflomal, {name}", "settings": settings, "seed": seed}
+    return _job(f"guided-{name.replace(' ', '-')}-{seed}", about, training, scored)
+
+
+def _together(seed: int, members: list[Job]) -> Job:
+    def training(folder: Path, report: Reporter) -> Predictor:
+        make_folder(folder / FORWARD)
+        for job in members:
+            model = job.train(place(TABLE, job, "model"), report)
+        # Of the trainings of all, the table is told the last.
+        last = place(TABLE, members[-1], "model") / FORWARD / "metrics.jsonl"
+        (folder / FORWARD / "metrics.jsonl").write_text(last.read_text(encoding="utf-8"), encoding="utf-8")
+        return model
+
+    def scored(_: Path) -> Mapping[str, Any]:
+        return {"guided by eflomal, mean of all": _scores(*(place(TABLE, job, "model") for job in members))}
+
+    about = {"model": "guided by eflomal, mean", "settings": MEMBERS, "seed": seed}
+    return _job(f"mean-{seed}", about, training, scored)
 
 
 def _job(
@@ -132,7 +170,7 @@ def _job(
 
 
 def _both(folder: Path, guide: eflomal.Aligned | None, settings: Mapping[str, Any], report: Reporter) -> Predictor:
-    """Models of both directions; the first."""
+    """Models of both directions, guided by the links in which the directions of the guide agree; the first."""
     make_folder(folder)
     texts = _texts(folder)
     models = []
@@ -140,15 +178,16 @@ def _both(folder: Path, guide: eflomal.Aligned | None, settings: Mapping[str, An
         guided = None
         if guide is not None:
             guided = folder / f"{name}.pharaoh"
-            links = guide.forward if name == FORWARD else map(flip, guide.backward)
-            write_lines(guided, map(pharaoh, links))
+            links = [one & other for one, other in zip(guide.forward, guide.backward, strict=True)]
+            write_lines(guided, map(pharaoh, links if name == FORWARD else map(flip, links)))
         models.append(train(source, target=target, out=folder / name, guided=guided, report=report, **settings))
     return models[0]
 
 
-def _scores(folder: Path) -> Mapping[str, Any]:
-    """Of the models of a folder, with eflomal's on the same pairs, and how they compare."""
-    made, found = alignment.score(load(folder / FORWARD), load(folder / BACKWARD), held(), test())
+def _scores(*folders: Path) -> Mapping[str, Any]:
+    """Of the models of a folder or several, with eflomal's on the same pairs, and how they compare."""
+    models = [[load(folder / name) for folder in folders] for name in (FORWARD, BACKWARD)]
+    made, found = alignment.score(models[0], models[1], held(), test())
     other, theirs = of_eflomal()
     return {**made, "eflomal": other, "eflomal less this": alignment.compared(found, theirs, test().gold)}
 

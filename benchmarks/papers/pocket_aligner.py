@@ -29,7 +29,7 @@ from regard.files import make_folder
 from regard.predictor import Predictor, load
 from regard.training.progress import Reporter
 
-TABLE, SEEDS = "pocket_aligner", (1,)
+TABLE, SEEDS = "pocket_aligner", (1, 2, 3)
 _SIZES = (
     "model.encoder.width",
     "model.decoder.width",
@@ -41,12 +41,12 @@ SETTINGS: dict[str, Any] = {
     **{name: value for name, value in flatten(DEMONSTRATION).items() if name in _SIZES},
     "data.source_tokens": "symbols",
     "data.target_tokens": "symbols",
-    "training.updates": 700,
-    "training.validate_every": 350,
+    "training.updates": 1500,
+    "training.validate_every": 1500,
     "training.threads": 1,
 }
-#: The folders of the models, by how they were made.
-ROUNDS = {"unguided": UNGUIDED, "guided once": "round-1", "guided twice": "."}
+#: The folders of the models, by how they were made: those of the default, and what becomes of a round after them.
+ROUNDS = {"by pairs alone": UNGUIDED, "guided by these links": "."}
 
 
 def jobs() -> list[Job]:
@@ -60,13 +60,16 @@ def job(seed: int) -> Job:
         english, chinese = text / "english.txt", text / "chinese.txt"
         for path, side in ((english, 0), (chinese, 1)):
             write_lines(path, (pair[side] for pair in spaced(english_chinese().train)))
-        train_aligner(english, target=chinese, out=folder, report=report, **SETTINGS, training={"seed": seed})
+        train_aligner(english, target=chinese, out=folder, rounds=1, report=report, **SETTINGS, training={"seed": seed})
         return load(folder / FORWARD)
 
     def scored(_: Predictor) -> Mapping[str, Any]:
         folder = place(TABLE, made, "model")
         models = {name: (load(folder / at / FORWARD), load(folder / at / BACKWARD)) for name, at in ROUNDS.items()}
-        return {name: alignment.score(*both, judged("dev"), judged("test"))[0] for name, both in models.items()}
+        return {
+            name: alignment.score([both[0]], [both[1]], judged("dev"), judged("test"))[0]
+            for name, both in models.items()
+        }
 
     about = {"corpus": "pocket english-chinese", "settings": SETTINGS, "seed": seed}
     made = Job(f"aligner-{seed}", about, training, scored, model=FORWARD)

@@ -51,6 +51,10 @@ embedding alone is what is looked up, every word is to be looked at once, and wh
 MEAN = "geometric-mean"
 """The symmetrisation that takes the weights of both directions, not their links; a threshold may follow a colon."""
 
+TO_THE_LONGER: dict[str, Any] = {"model.cross.normalizer": "softmax:sink"}
+"""Of the direction whose targets have more words, where no others are given. Some of these have no counterpart, and
+would have to look at a word that is none; so they may look at nothing."""
+
 _AT_ONCE = 1000
 
 
@@ -147,27 +151,27 @@ def train_aligner(
     target: str | Path | None = None,
     words: Words = "spaces",
     symmetrise: str = MEAN,
-    rounds: int = 2,
+    rounds: int = 0,
     restart: bool = False,
     report: Reporter | None = None,
     **settings: Any,
 ) -> Path:
-    """Train models of both directions, guide new ones by the links that both found, and write the links of these.
+    """Train models of both directions, and write the links in which they meet.
 
-    In the folder `out`: `unguided/forward`, `unguided/backward` and `unguided/links.pharaoh`, in which both agree; the
-    same of `round-1` and so on, the guided ones but the last; `forward`, `backward` and their `links.pharaoh`, a line
-    for each line of the pairs, whose path is returned. `rounds` is how many are guided, `symmetrise` how the links of
-    these are made. What was stopped goes on from there when called again. `settings` are those of `regard.train`, of
-    all trainings.
+    In the folder `out`: `forward`, `backward` and their `links.pharaoh`, a line for each line of the pairs, whose path
+    is returned. `symmetrise` is how links are made of the weights of both. In each of `rounds`, new models are guided
+    by the links of those before: then `unguided` holds the first, with the links in which both agree, `round-1` and so
+    on the guided ones but the last. What was stopped goes on from there when called again. `settings` are those of
+    `regard.train`, of all trainings.
 
-    Raises RegardError as `regard.train` does, and for fewer than one round.
+    Raises RegardError as `regard.train` does, and for fewer than no rounds.
     """
     from regard.training.progress import Silent
     from regard.training.run import train
 
     told = report or Silent()
-    if rounds < 1:
-        raise RegardError(f"--rounds: {rounds}, but at least one should be guided")
+    if rounds < 0:
+        raise RegardError(f"--rounds: {rounds}, but there can't be fewer than 0")
     # Of weights that nothing has guided yet, nearly all links are right in which both directions agree; words without
     # links are free to look where they would.
     agreed, way = Way(words, symmetrise="intersection"), Way(words, symmetrise=symmetrise)
@@ -176,10 +180,12 @@ def train_aligner(
     if complaint := unspaced(listed, words):
         told.say(complaint)
     folder = Path(out)
-    make_folder(folder / UNGUIDED)
-    sources, targets = folder / UNGUIDED / "source.txt", folder / UNGUIDED / "target.txt"
+    make_folder(folder)
+    sources, targets = folder / "source.txt", folder / "target.txt"
     write_lines(sources, by_line([pair.source for pair in listed], listed, account))
     write_lines(targets, by_line([pair.target for pair in listed], listed, account))
+
+    longer = _longer(listed, words)
 
     def both(at: Path, links: Path | None, way: Way) -> Path:
         models = []
@@ -187,6 +193,8 @@ def train_aligner(
             told.say(f"{name}, {'guided by ' + str(links) if links else 'unguided'}")
             guided = None if links is None else _turned(links, name == BACKWARD)
             given = chosen if name == FORWARD else {_other_side(key): value for key, value in chosen.items()}
+            if name == longer:
+                given = {**TO_THE_LONGER, **given}
             if guided is not None:
                 given = _over(given, {"training": {"guided_words": words}})
             models.append(
@@ -196,9 +204,9 @@ def train_aligner(
         write_lines(at / LINKS, by_line(found, listed, account))
         return at / LINKS
 
-    links = both(folder / UNGUIDED, None, agreed)
-    for number in range(1, rounds):
-        links = both(folder / f"round-{number}", links, way)
+    links = None
+    for number in range(rounds):
+        links = both(folder / f"round-{number}" if number else folder / UNGUIDED, links, way if number else agreed)
     return both(folder, links, way)
 
 
@@ -266,6 +274,14 @@ def _turned(links: Path, backward: bool) -> Path:
     turned = links.with_name(f"backward-{links.name}")
     write_lines(turned, (pharaoh(flip(each)) for each in read_links(links)))
     return turned
+
+
+def _longer(pairs: Sequence[Pair], words: Words) -> str:
+    """The direction towards the side that has more words in all."""
+    sources, targets = (
+        sum(len(spans_of_words(getattr(pair, side), words)) for pair in pairs) for side in ("source", "target")
+    )
+    return FORWARD if targets > sources else BACKWARD
 
 
 def _other_side(name: str) -> str:

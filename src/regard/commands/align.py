@@ -107,7 +107,7 @@ def add_words(to: argparse._ActionsContainer, usual: str = "grow-diag-final-and"
         "--symmetrise",
         metavar="NAME",
         help="two directions to one: intersection, grow-diag-final-and or union of their links, or geometric-mean:W, "
-        f"the pairs whose weights have a geometric mean of at least W, 0.2 unless given (default: {usual})",
+        f"the pairs whose weights have a geometric mean of at least W, 0.25 unless given (default: {usual})",
     )
 
 

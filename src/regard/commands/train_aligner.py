@@ -10,7 +10,7 @@ from regard.commands.parsing import add_settings, given_on, parser
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Train both directions on pairs, guide them by their own links, and write the links of the pairs."""
+    """Train both directions on pairs, and write the links of the pairs."""
     given = _parser().parse_args(list(arguments))
     settings = given_on(given)
     options = vars(given)
@@ -40,16 +40,15 @@ def run(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     made = parser(
         "train-aligner",
-        "Word alignments of pairs without a model: trains one in each direction, guides new ones by the links that "
-        "both found, and writes the links of the last to FOLDER/links.pharaoh. The same command again goes on where "
-        "it was stopped.",
+        "Word alignments of pairs without a model: trains one in each direction, and writes the links in which both "
+        "meet to FOLDER/links.pharaoh. The same command again goes on where it was stopped.",
     )
     made.add_argument("pairs", help="pairs as for `regard train`; or, with --target, the source file")
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument("--out", metavar="FOLDER", default="aligner", help="where everything goes (default: aligner)")
     made.add_argument("--restart", action="store_true", default=False, help="begin anew where --out holds an aligner")
     made.add_argument(
-        "--rounds", type=int, metavar="N", default=2, help="how many pairs of models links guide (default: 2)"
+        "--rounds", type=int, metavar="N", default=0, help="how often new models are guided by the links (default: 0)"
     )
     add_words(made, usual="geometric-mean")
     add_settings(made)

@@ -137,7 +137,7 @@ def grow_diag_final_and(forward: Links, backward: Links) -> Links:
     return frozenset(links)
 
 
-def mean_links(forward: Weights, backward: Weights, threshold: float = 0.2) -> Links:
+def mean_links(forward: Weights, backward: Weights, threshold: float = 0.25) -> Links:
     """Every pair whose weights in both directions, (T, S) and (S, T), have a geometric mean of at least `threshold`.
 
     A link needs weight from either side, and a word may have several links, or none.
