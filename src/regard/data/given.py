@@ -127,9 +127,23 @@ class SentencePieceTokeniser(_Given):
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        known = self.processor.get_piece_size()
-        text: str = self.processor.decode([number for number in ids if number not in self._silent and number < known])
+        text: str = self.processor.decode([number for number in ids if self._heard(number)])
         return text
+
+    def trace(self, ids: Sequence[int]) -> Encoding:
+        """The library knows the places of all pieces at once."""
+        heard = [self._heard(number) for number in ids]
+        kept = [number for number, is_heard in zip(ids, heard, strict=True) if is_heard]
+        found: dict[str, Any] = self.processor.decode(kept, out_type="offset_mapping")
+        text, spans = found["text"], iter(found["offsets"])
+        offsets, end = list[Span](), 0
+        for is_heard in heard:
+            start, end = next(spans) if is_heard else (end, end)
+            offsets.append(trim(text, start, end))
+        return Encoding(text, tuple(ids), tuple(offsets))
+
+    def _heard(self, number: int) -> bool:
+        return number not in self._silent and number < self.processor.get_piece_size()
 
     def save(self, folder: Path, name: str) -> None:
         model = base64.b64encode(self.processor.serialized_model_proto()).decode("ascii")
