@@ -27,7 +27,6 @@ from regard.errors import NotNumbersError, RegardError
 from regard.memory import in_halves
 from regard.model.contracts import Observed, check_places, take
 from regard.model.trail import Trail, array
-from regard.model.workers import side_by_side
 from regard.settings import SearchSettings
 
 # What a source position counts in the coverage penalty that was never looked at; its logarithm would be -inf.
@@ -111,13 +110,11 @@ def search(
 
     found: list[list[Hypothesis]] = [[] for _ in sources]
     order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
-    batches = [order[first : first + settings.batch] for first in range(0, len(order), settings.batch)]
-    batches.reverse()  # the longest first: what comes last keeps the others waiting
     with torch.inference_mode(), _evaluating(model):
-        made = side_by_side(lambda batch: in_halves(searched, batch, "texts"), batches, torch.device(device))
-    for batch, results in zip(batches, made, strict=True):
-        for number, hypotheses in zip(batch, results, strict=True):
-            found[number] = hypotheses
+        for first in range(0, len(order), settings.batch):
+            numbers = order[first : first + settings.batch]
+            for number, hypotheses in zip(numbers, in_halves(searched, numbers, "texts"), strict=True):
+                found[number] = hypotheses
     return found
 
 
