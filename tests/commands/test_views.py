@@ -11,6 +11,7 @@ pytest.importorskip("matplotlib")
 from regard.cli import main
 from regard.maps import load_maps
 
+KINDS = {"html": "html", "png": "png", "svg": "svg", "maps": "npz"}
 Capture = pytest.CaptureFixture[str]
 
 
@@ -18,18 +19,24 @@ Capture = pytest.CaptureFixture[str]
 def written(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All that a prediction can write, of two texts, by one command."""
     folder = tmp_path_factory.mktemp("views")
-    flags = [f"--html={folder / 'a.html'}", f"--svg={folder / 'a.svg'}", f"--maps={folder / 'a.npz'}"]
+    flags = [f"--{kind}={folder / 'a'}.{ending}" for kind, ending in KINDS.items()]
     assert main(["predict", str(model_folder), "three one", "two five four", "--beam=2", *flags]) == 0
     return folder
 
 
 def test_predict_writes_the_page_and_the_picture_of_its_maps(written: Path) -> None:
-    assert {path.name for path in written.iterdir()} == {"a.html", "a.svg", "a.npz"}
+    assert {path.name for path in written.iterdir()} == {"a.html", "a.png", "a.svg", "a.npz"}
     page = (written / "a.html").read_text(encoding="utf-8")
     assert "<title>model</title>" in page
     assert page.count('class="block"') == 2
     picture = (written / "a.svg").read_text(encoding="utf-8")
     assert all(f"<!-- {word} -->" in picture for word in ("three", "five", "four"))
+
+
+def test_show_writes_all_views_at_once(written: Path, tmp_path: Path) -> None:
+    flags = [f"--{kind}={tmp_path / 'a'}.{kind}" for kind in ("png", "svg", "html")]
+    assert main(["show", str(written / "a.npz"), *flags]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "a.svg", "a.html"}
 
 
 def test_maps_within_a_budget(model_folder: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -73,6 +80,7 @@ def test_two_models_side_by_side(written: Path, tmp_path: Path, capsys: Capture)
     [
         (["--maps=a.txt"], "maps are kept in .npz or .jsonl files, not .txt"),
         (["--png=a.gif"], "pictures are .png or .svg files, not .gif"),
+        (["--png=a.svg"], "a.svg: --png writes .png files; give --svg a.svg"),
         (["--html=nowhere/a.html"], "nowhere/a.html: can't be written: there is no folder nowhere"),
         (["--alignments=folder"], "folder: can't be written: it is a folder"),
         (["--maps=folder/a.npz", "--svg=nowhere/a.svg"], "nowhere/a.svg: can't be written"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from regard.commands.parsing import add_settings, given_on, parser
 from regard.commands.predicting import add_model, add_texts, show_attention, texts_from
-from regard.commands.showing import add_views, check_views, write_html, write_picture
+from regard.commands.showing import PICTURES, add_views, check_views, pictures_of, write_html, write_picture
 from regard.errors import RegardError
 from regard.settings import SearchSettings
 
@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     given = _parser().parse_intermixed_args(list(arguments))
     search = given_on(given, SearchSettings)
     texts = texts_from(given)
-    wanted = [name for name in ("alignments", "maps", "picture", "html") if name in given]
+    wanted = [name for name in ("alignments", "maps", *PICTURES, "html") if name in given]
     _check_outputs(given, len(texts))
     from regard.predictor import load
 
@@ -153,7 +153,7 @@ def _write(found: Sequence[Prediction], given: argparse.Namespace) -> None:
         print(
             f"regard: {count} attention maps in {given.maps}; `regard show {given.maps}` prints them", file=sys.stderr
         )
-    if "picture" in options:
-        write_picture(shown, given.picture)
+    for picture in pictures_of(given):
+        write_picture(shown, picture)
     if "html" in options:
         write_html(every(), given.html, Path(given.model).resolve().name)

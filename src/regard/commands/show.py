@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regard.commands.parsing import parser
-from regard.commands.showing import add_views, check_views, told_warnings, write_html, write_picture
+from regard.commands.showing import add_views, check_views, pictures_of, told_warnings, write_html, write_picture
 from regard.errors import RegardError
 
 if TYPE_CHECKING:
@@ -26,21 +26,20 @@ def run(arguments: Sequence[str]) -> int:
         maps += found
         titles += [f"{Path(path).stem}: {_flat(map).description}" for map in found]
     named = titles if len(given.maps) > 1 else None
-    views = [options.get(name) for name in ("picture", "entropy", "html")]
-    picture, entropy, page = views
+    pictures, entropy, page = pictures_of(given), options.get("entropy"), options.get("html")
     check_views(len(maps), given, "choose one by --map")
     if page is not None:
         # The page merges words itself, and keeps the pieces.
         write_html(maps, page, ", ".join(Path(path).stem for path in given.maps), given.words)
     maps = [map.merged() for map in maps] if given.words else maps
-    if picture is not None:
+    for picture in pictures:
         write_picture(maps, picture, named)
     if entropy is not None:
         from regard.view.entropy import entropy_curves
 
         with told_warnings():
             entropy_curves(maps, entropy, named)
-    if views == [None] * len(views):
+    if not pictures and entropy is None and page is None:
         _print(maps, given.top, named)
     return 0
 

@@ -14,15 +14,15 @@ from regard.errors import RegardError
 if TYPE_CHECKING:
     from regard.maps import AttentionMap
 
+PICTURES = ("png", "svg")
 #: Side by side in one picture; more would be too small to read.
 MOST_MAPS = 12
 
 
 def add_views(to: argparse._ActionsContainer) -> None:
-    """Where a picture and a page go."""
-    to.add_argument(
-        "--png", "--svg", dest="picture", metavar="FILE", help="write a picture; its ending, .png or .svg, says which"
-    )
+    """Where pictures and a page go."""
+    for kind in PICTURES:
+        to.add_argument(f"--{kind}", metavar="FILE", help=f"write a picture, FILE.{kind}")
     to.add_argument(
         "--html", metavar="FILE", help="write a page to be explored in a browser: one file that needs no network"
     )
@@ -33,14 +33,22 @@ def check_views(count: int, given: argparse.Namespace, instead: str) -> None:
     from regard.files import check_place
 
     options = vars(given)
-    for name in ("picture", "html", "entropy"):
+    for name in (*PICTURES, "html", "entropy"):
         if name in options:
             check_place(options[name])
-    for name in ("picture", "entropy"):
+    for name in (*PICTURES, "entropy"):
         if name in options:
             from regard.view.figure import check_picture
 
-            _check_few(count, check_picture(options[name]), instead)
+            path = check_picture(options[name])
+            if name in PICTURES and path.suffix != f".{name}":
+                raise RegardError(f"{path}: --{name} writes .{name} files; give --{path.suffix[1:]} {path}")
+            _check_few(count, path, instead)
+
+
+def pictures_of(given: argparse.Namespace) -> list[str]:
+    """The files of all pictures that are asked for."""
+    return [vars(given)[name] for name in PICTURES if name in given]
 
 
 def write_picture(maps: Sequence[AttentionMap], path: str, titles: Sequence[str] | None = None) -> None:
