@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import re
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,6 +45,16 @@ _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("dropout", "word_dropout", "smoothing"), (0, 0.99)),
 }
 _NAMED = {"score": SCORES, "normalizer": NORMALIZERS}
+# What may follow the colon of a name: its type, what it should be in words and as a test, and an example.
+_NUMBERS: dict[str, tuple[type, str, Callable[[float], bool], str]] = {
+    "dot": (float, "a number above 0", lambda number: number > 0, "0.5"),
+    "cosine": (float, "a number above 0", lambda number: number > 0, "0.5"),
+    "distance": (float, "a number above 0", lambda number: number > 0, "0.5"),
+    "softmax": (float, "a number above 0", lambda number: number > 0, "0.5"),
+    "entmax": (float, "a number above 1 (1 is softmax)", lambda number: number > 1, "1.3"),
+    "top_k": (int, "a whole number, at least 1", lambda number: number >= 1, "3"),
+    "threshold": (float, "a number above 0, at most 1", lambda number: 0 < number <= 1, "0.1"),
+}
 _NEEDS_NUMBER = ("top_k", "threshold")
 
 
@@ -195,19 +205,33 @@ def _complaint(value: Any, setting: Setting) -> str:
 def _check_value(name: str, value: Any, where: str) -> None:
     last = name.rpartition(".")[2]
     if last in _NAMED:
-        base, _, number = value.partition(":")
-        names = _NAMED[last]
-        if value not in names and base not in names and base not in _NEEDS_NUMBER:
-            raise RegardError(f"{where}: {name} is {shown(value)}{did_you_mean(base, names)}")
-        if base in _NEEDS_NUMBER and not number:
-            raise RegardError(f"{where}: {name} is {value!r}, which needs a number after a colon, as in {base}:0.1")
-        if number and value not in names and not re.fullmatch(r"\d+(\.\d+)?", number):
-            raise RegardError(f"{where}: {name} is {shown(value)}; after the colon there should be a number")
+        _check_name(name, value, where, _NAMED[last])
     if last in _RANGES and isinstance(value, (int, float)):
         low, high = _RANGES[last]
         if not low <= value <= high:
             bounds = f"at least {low}" if value < low and high >= 1 else f"from {low} to {high:,}"
             raise RegardError(f"{where}: {name} is {value}; it should be {bounds}")
+
+
+def _check_name(name: str, value: str, where: str, names: Sequence[str]) -> None:
+    """A score or a normalizer, of which some take a number after a colon."""
+    base, colon, number = value.partition(":")
+    if base not in names:
+        raise RegardError(f"{where}: {name} is {shown(value)}{did_you_mean(base, names)}")
+    if not colon and base in _NEEDS_NUMBER:
+        raise RegardError(
+            f"{where}: {name} is {value!r}, which needs a number after a colon, as in {base}:{_NUMBERS[base][-1]}"
+        )
+    if value in names:
+        return
+    if base not in _NUMBERS:
+        raise RegardError(f"{where}: {name} is {shown(value)}, and {base} takes no number; leave out the colon")
+    kind, bounds, fits, example = _NUMBERS[base]
+    digits = r"\d{1,9}" if kind is int else r"\d{1,9}(\.\d{1,20})?"
+    if not re.fullmatch(digits, number, re.ASCII) or not fits(kind(number)):
+        raise RegardError(
+            f"{where}: {name} is {shown(value)}; after the colon there should be {bounds}, as in {base}:{example}"
+        )
 
 
 def _nearest_setting(name: str, known: Mapping[str, Setting]) -> str:

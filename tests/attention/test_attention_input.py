@@ -47,6 +47,7 @@ _BAD: list[tuple[dict[str, Any], str]] = [
     # score
     ({"score": "scaled_dott"}, r"score: unknown name 'scaled_dott'; did you mean 'scaled_dot'\?"),
     ({"score": "xyzzy"}, r"score: unknown name 'xyzzy'; known: dot, "),
+    ({"score": "scaled_dot:2"}, r"score: scaled_dot takes no number"),
     ({"score": "additive"}, r"score: 'additive' has weights of its own; .*additive\(weight\)"),
     ({"score": "coverage"}, r"score: 'coverage' remembers previous weights"),
     ({"score": "cosine:hot"}, r"score: cosine takes a number after the colon, came 'hot'"),

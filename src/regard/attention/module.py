@@ -415,6 +415,8 @@ def _check_settings(
         raise ValueError(f"position: unknown name {position!r}{nearest(position, POSITIONS)}")
     if isinstance(score, str) and _base(score) not in (known := (*SCORES, *LEARNED_SCORES, *STATEFUL_SCORES)):
         raise ValueError(f"score: unknown name {score!r}{nearest(_base(score), known)}")
+    if isinstance(score, str) and ":" in score and _base(score) not in SCORES:
+        raise ValueError(f"score: {_base(score)} takes no number, came {score!r}")
     for name, width in widths.items():
         if width < 1 or (width % heads and name in ("dim", "value_dim")):
             raise ValueError(f"{name}: came {width}; expected a multiple of heads, {heads}")

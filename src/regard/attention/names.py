@@ -31,14 +31,13 @@ NORMALIZERS: dict[str, Callable[..., Any]] = {
 POSITIONS: dict[str, Callable[..., Any]] = {"rotary": positions.rotary_positions}
 
 _NUMBER_OF: dict[str, type[float]] = {
-    "scaled_dot": float,
     "dot": float,
     "cosine": float,
     "distance": float,
     "rotary": float,
 }
 _NUMBER_OF |= {"softmax": float, "entmax": float, "threshold": float, "top_k": int}
-_NEEDS_NUMBER = ("top_k", "threshold")
+_NEEDS_NUMBER = {"top_k": "3", "threshold": "0.1"}
 
 
 def named(argument: str, name: str, table: dict[str, Callable[..., Any]]) -> Any:
@@ -58,7 +57,7 @@ def named(argument: str, name: str, table: dict[str, Callable[..., Any]]) -> Any
         raise ValueError(f"{argument}: unknown name {base!r}{nearest(base, table)}")
     if not colon:
         if base in _NEEDS_NUMBER:
-            raise ValueError(f"{argument}: {base} needs a number after a colon, as in {base}:8")
+            raise ValueError(f"{argument}: {base} needs a number after a colon, as in {base}:{_NEEDS_NUMBER[base]}")
         return table[base]()
     number = _NUMBER_OF.get(base)
     if number is None:
