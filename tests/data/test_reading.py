@@ -56,7 +56,19 @@ class TestTsv:
         assert (pairs[0].line, report.lines) == (2, 1)
 
     def test_usual_header_is_no_pair(self, tmp_path: Path) -> None:
-        assert sides(read_pairs(written(tmp_path / "a.tsv", "Target\tSource\nx\ty\n"))[0]) == [("y", "x")]
+        pairs, report = read_pairs(written(tmp_path / "a.tsv", "Target\tSource\nx\ty\n"))
+        assert sides(pairs) == [("y", "x")]
+        assert "line 1 is a header and no pair; it names the columns 'Target', 'Source'" in str(report)
+
+    def test_a_line_that_may_be_a_header_is_kept_and_told(self, tmp_path: Path) -> None:
+        pairs, report = read_pairs(written(tmp_path / "a.tsv", "English\tGerman\none\teins\n"))
+        assert sides(pairs) == [("English", "German"), ("one", "eins")]
+        assert "if it is a header, train with --data.source English --data.target German" in str(report)
+        for content in ("One\tEins\nEnglish\tGerman\n", "English\tEnglisch text\n", "Source\tTarget\na\tb\n"):
+            assert "is taken as a pair" not in str(read_pairs(written(tmp_path / "b.tsv", content))[1])
+        # Columns by number leave a header in.
+        report = read_pairs(tmp_path / "b.tsv", source=2, target=1)[1]
+        assert "line 1, Target and Source, is taken as a pair" in str(report)
 
     def test_unknown_column_names_are_suggested(self, tmp_path: Path) -> None:
         path = written(tmp_path / "a.tsv", "english\tchinese\nHi\t嗨\n")
@@ -172,6 +184,8 @@ class TestJsonl:
     def test_a_field_that_no_line_has(self, tmp_path: Path) -> None:
         path = written(tmp_path / "a.jsonl", '{"source": "a", "targets": "b"}\n')
         refused(path, "no line has a field 'target'; did you mean 'targets'")
+        path = written(tmp_path / "b.jsonl", '{"en": "a", "de": "b"}\n')
+        refused(path, r"known: de, en \(train with --data.source en --data.target de\)")
 
 
 class TestParallel:
@@ -231,11 +245,13 @@ class TestPackedAndStandardInput:
 
 
 def test_texts_to_predict_keep_every_line(tmp_path: Path) -> None:
-    texts, report = read_texts(written(tmp_path / "a.txt", b"Hi.\n\n\xff\n  Run. \r\n"))
-    assert texts == ["Hi.", "", "", "Run."]
+    texts, report = read_texts(written(tmp_path / "a.txt", b"Hi.\n\n\xff\n  Run. \r\na\tb\nc\td\n"))
+    assert texts == ["Hi.", "", "", "Run.", "a b", "c d"]
+    assert str(report).splitlines()[0].endswith("a.txt: 6 lines, 6 texts")
     assert {reason: tally.first_lines for reason, tally in report.noted.items()} == {
         "an empty line": [2],
         "not UTF-8": [3],
+        "columns (tabs) taken as one text; for the first column alone: cut -f 1 FILE": [5, 6],
     }
 
 

@@ -15,6 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
+from regard.data import headers
 from regard.data.lines import STANDARD_INPUT, shown_name, text_lines
 from regard.data.report import ReadReport
 from regard.data.text import has_surrogate, normalise, spans_of_words
@@ -31,9 +32,9 @@ EMPTY_TARGET = "an empty target"
 REPEATED = "repeating an earlier pair"
 HALF = "half a surrogate pair"
 SPACED = "tabs or line breaks inside a text, now spaces"
+COLUMNS = "columns (tabs) taken as one text; for the first column alone: cut -f 1 FILE"
 
 _SUFFIXES: dict[str, Format] = {".tsv": "tsv", ".tab": "tsv", ".txt": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_HEADERS = {"source": {"source", "src", "input"}, "target": {"target", "tgt", "trg", "output"}}
 _BREAKS = re.compile(r"[\t\n\r\v\f]+")
 _MOST_DIGITS = 10
 
@@ -88,12 +89,15 @@ def read_pairs(
         raise RegardError(f"{name}: the file is empty; it should hold one pair a line")
     kind = format or _format_of(path, ahead[0][1])
     rows = _chain(ahead, lines)
+    remarks: list[str] = []
     found = (
         _jsonl(rows, name, str(source or "source"), str(target or "target"), references)
         if kind == "jsonl"
-        else _tsv(list(rows), name, source, target, references)
+        else _tsv(list(rows), name, source, target, references, remarks)
     )
-    return _collect(found, name, references)
+    pairs, report = _collect(found, name, references)
+    report.remarks = remarks
+    return pairs, report
 
 
 def read_parallel(source_path: str | Path, target_path: str | Path) -> tuple[list[Pair], ReadReport]:
@@ -156,14 +160,16 @@ def listed_pairs(pairs: Iterable[Any], name: str) -> tuple[list[Pair], ReadRepor
 def read_texts(path: str | Path) -> tuple[list[str], ReadReport]:
     """Read texts to predict from, one a line. None is left out, so that line i of the output answers line i.
 
-    A line that is not UTF-8 counts as an empty text; both are noted in the report. Raises RegardError.
+    A line that is not UTF-8 counts as an empty text; both are noted in the report, and so are tabs. Raises RegardError.
     """
-    report = ReadReport(shown_name(path))
+    report = ReadReport(shown_name(path), "text")
     texts: list[str] = []
     for number, line in enumerate(text_lines(path), start=1):
         text = _clean(line or "")
         if not text:
             report.note(NOT_UTF8 if line is None else EMPTY, number)
+        elif "\t" in (line or "").strip():
+            report.note(COLUMNS, number)
         texts.append(text)
     report.lines = report.kept = len(texts)
     return texts, report
@@ -198,16 +204,21 @@ def _tsv(
     source: str | int | None,
     target: str | int | None,
     references: bool,
+    remarks: list[str],
 ) -> Iterator[_Found]:
     header = _cells(rows[0][1])
     named = any(column is not None and not str(column).isdecimal() for column in (source, target))
-    if named or (source is None and target is None and _is_header(header)):
+    if named or (source is None and target is None and headers.is_header(header)):
         rows = rows[1:]
+        remarks.append(headers.taken(header))
     elif source is None and target is None:
         source, target = 1, 2
     from_column = _column(name, header, source, "source", named)
     to_column = _column(name, header, target, "target", named)
     needed = max(from_column, to_column) + 1
+    if rows and rows[0][0] == 1 and len(header) >= needed:
+        doubt = headers.doubt(header[from_column], header[to_column])
+        remarks += [doubt] if doubt else []
     widths = Counter(line.count("\t") + 1 for _, line in rows if line and line.strip())
     usual = max(widths, key=lambda width: (widths[width], width), default=0)
     if widths and max(widths) < needed:
@@ -237,14 +248,10 @@ def _cells(line: str | None) -> list[str]:
     return [cell.strip() for cell in (line or "").split("\t")]
 
 
-def _is_header(cells: list[str]) -> bool:
-    return all(names & {cell.lower() for cell in cells} for names in _HEADERS.values())
-
-
 def _column(name: str, header: list[str], wanted: str | int | None, side: str, named: bool) -> int:
     """The index of a side's column, from a number, a name, or the usual names."""
     if wanted is None:
-        usual = [index for index, cell in enumerate(header) if cell.lower() in _HEADERS[side]]
+        usual = [index for index, cell in enumerate(header) if cell.lower() in headers.USUAL[side]]
         if usual:
             return usual[0]
         if named:
@@ -292,7 +299,9 @@ def _jsonl(
             yield number, (record[source], answers if references else answers[:1] or [""])
     for field in (source, target):
         if met and field not in met:
-            raise RegardError(f"{name}: no line has a field {field!r}{did_you_mean(field, sorted(met))}")
+            fields = list(met) if len(met) == 2 and not {source, target} & set(met) else ["FIELD", "FIELD"]
+            known = did_you_mean(field, sorted(met))
+            raise RegardError(f"{name}: no line has a field {field!r}{known} ({headers.column_flags(*fields)})")
 
 
 def _clean(text: str) -> str:

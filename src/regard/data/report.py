@@ -33,14 +33,17 @@ class ReadReport:
 
     `left_out` and `noted` count by reason: lines that gave no pair, and pairs that were kept though something about
     them is worth knowing (repeated, line breaks inside). `first` is the number of the first line, 2 below a header.
+    `noun` says what is read, and `remarks` are sentences about the file as a whole.
     """
 
     name: str
+    noun: str = "pair"
     lines: int = 0
     kept: int = 0
     left_out: dict[str, Tally] = field(default_factory=dict)
     noted: dict[str, Tally] = field(default_factory=dict)
     first: int = 1
+    remarks: list[str] = field(default_factory=list)
 
     def leave_out(self, reason: str, line: int) -> None:
         self.left_out.setdefault(reason, Tally()).add(line)
@@ -53,8 +56,9 @@ class ReadReport:
         return sum(tally.count for tally in self.left_out.values())
 
     def __str__(self) -> str:
-        pairs = "pair" if self.kept == 1 else "pairs"
-        shown = [f"{self.name}: {self.lines:,} line{'' if self.lines == 1 else 's'}, {self.kept:,} {pairs}"]
+        kept = f"{self.kept:,} {self.noun}{'' if self.kept == 1 else 's'}"
+        shown = [f"{self.name}: {self.lines:,} line{'' if self.lines == 1 else 's'}, {kept}"]
         shown += [f"  left out, {reason}: {tally}" for reason, tally in self.left_out.items()]
         shown += [f"  kept, {reason}: {tally}" for reason, tally in self.noted.items()]
+        shown += [f"  {remark}" for remark in self.remarks]
         return "\n".join(shown)
