@@ -179,7 +179,8 @@ class DataSettings:
     Args:
         source: the column of the source, by number (from 1) or name.
         target: the column of the target, by number (from 1) or name.
-        source_tokens: character, symbols, bpe:SIZE, unigram:SIZE, or a tokenizer.json or SentencePiece .model file.
+        source_tokens: character, symbols, bpe:SIZE, unigram:SIZE (without :SIZE one that suits the texts, such that a
+            subword is met about 50 times), or a tokenizer.json or SentencePiece .model file.
         target_tokens: the same for the target.
         joint: one vocabulary for both sides (bpe and unigram).
         source_case: keep, or fold to lower case.

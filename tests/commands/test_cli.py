@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from regard.cli import COMMANDS, main
 from regard.maps import load_maps
+from regard.training.progress import Pace
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -95,8 +98,12 @@ def test_predict_shows_and_names_what_is_unknown(model_folder: Path, capsys: pyt
     assert main(["predict", str(model_folder), "three sechs", "--show"]) == 0
     shown = capsys.readouterr()
     assert "never seen in training: sechs" in shown.err
+    assert shown.out.startswith("three sechs  ->  ")
+    assert "(log-probability " in shown.out.splitlines()[0]
     assert " <- " in shown.out
     assert "sechs" in shown.out
+    assert main(["predict", str(model_folder), "three", "one two", "--show"]) == 0
+    assert "\n\none two  ->  1 2   (log" in capsys.readouterr().out
 
 
 def test_options_may_stand_between_model_and_texts(model_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +157,43 @@ def test_dry_run_writes_nothing(pairs_file: Path, tmp_path: Path, capsys: pytest
     assert "training.updates: 1000   # " in shown
     assert "parameters; about" in shown
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to train on")
+def test_dry_run_refuses_what_the_training_would(pairs_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for flag, message in (
+        ("--training.device=cuda", "regard: training.device cuda: "),
+        (f"--out={pairs_file}", f"regard: {pairs_file}: this is a file; give a folder as --out"),
+    ):
+        assert main(["train", str(pairs_file), "--dry-run", flag]) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.splitlines()[-1].startswith(message)
+
+
+def test_news_of_a_training(
+    pairs_file: Path, tmp_path: Path, tiny_flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [*tiny_flags, "--training.updates=1", f"--out={tmp_path / 'model'}"]
+    assert main(["train", str(pairs_file), *flags]) == 0
+    told = capsys.readouterr().err.splitlines()
+    samples = [number for number, line in enumerate(told) if "  ->  " in line]
+    looked = [number for number, line in enumerate(told) if " <- " in line]
+    assert len(samples) == 3
+    assert all(samples[0] < number < samples[1] for number in looked)  # the attention is that of the first alone
+
+
+def test_the_speed_is_told_when_it_is_known() -> None:
+    pace = Pace(1, 10, 0.1, 2.5, 1e-3, None, 60.0)
+    assert str(pace) == "update 1/10  epoch 0.1  loss 2.500  rate 1.0e-03  1:00 left"
+    assert "  400 tokens/s  1:00 left" in str(replace(pace, tokens_per_second=400.0))
+
+
+def test_help_breaks_no_word(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    assert "bleu,chrf,ter,accuracy" in capsys.readouterr().out
 
 
 def test_config_and_flags_bear_the_same_names(

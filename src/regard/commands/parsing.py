@@ -25,6 +25,15 @@ class Parser(argparse.ArgumentParser):
         raise RegardError(f"there is no option {unknown[1]}; {hint}")
 
 
+class _Help(argparse.HelpFormatter):
+    """Breaks lines between words only: what can be typed stays whole."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap
+
+        return textwrap.wrap(" ".join(text.split()), width, break_long_words=False, break_on_hyphens=False)
+
+
 def parser(command: str, meaning: str) -> Parser:
     """An empty parser of `regard COMMAND`."""
     return Parser(
@@ -33,7 +42,7 @@ def parser(command: str, meaning: str) -> Parser:
         usage=f"regard {command} [OPTIONS] ...",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=36),
+        formatter_class=lambda prog: _Help(prog, max_help_position=36),
     )
 
 

@@ -40,6 +40,8 @@ def run(arguments: Sequence[str]) -> int:
         if given.json:
             print(json.dumps(_plain(prediction), ensure_ascii=False))
         else:
+            if given.show and number > 1:
+                print()
             _print(prediction, given)
     if wanted:
         _write(found, given)
@@ -96,11 +98,13 @@ def _check_outputs(given: argparse.Namespace, count: int) -> None:
 
 
 def _print(prediction: Prediction, given: argparse.Namespace) -> None:
-    print(prediction.text)
+    if given.show:
+        print(f"{prediction.source}  ->  {prediction.text}   (log-probability {prediction.log_prob:.3f})")
+    else:
+        print(prediction.text)
     for place, other in enumerate(prediction.alternatives, start=2):
         print(f"  {place}. {other.text}  ({other.log_prob:.3f})")
     if given.show:
-        print(f"  log-probability {prediction.log_prob:.3f}")
         show_attention(prediction.attention, _TOP)
 
 

@@ -22,14 +22,15 @@ def run(arguments: Sequence[str]) -> int:
         if name in options:
             raise RegardError(f"--{name} is for a curve; give --curve too")
     from regard.training.progress import reporter
-    from regard.training.run import dry_run, gather, prepare, read, train
+    from regard.training.run import device_for, dry_run, gather, prepare, read, train
 
     target, dev, dev_target, guided = (options.get(name) for name in ("target", "dev", "dev_target", "guided"))
     with reporter() as report:
         if given.dry_run:
             values = gather(options.get("config"), settings)
+            device = device_for(options.get("out", "model"), values)
             texts = read(given.pairs, target, dev, dev_target, values, guided)
-            print("\n".join([*texts.news, *dry_run(prepare(texts, values))]))
+            print("\n".join([*texts.news, *dry_run(prepare(texts, values), device)]))
             return 0
         train(
             given.pairs,
@@ -93,7 +94,11 @@ def _parser() -> argparse.ArgumentParser:
         "Train a model on pairs of texts. Nothing but the pairs is needed: what is not given is chosen from the data, "
         "and told with the reason. The same command again goes on with a training that was stopped.",
     )
-    made.add_argument("pairs", help="TSV or JSONL, .gz too; - for standard input; or, with --target, the source file")
+    made.add_argument(
+        "pairs",
+        help="TSV (a header of source and target, src and tgt, or input and output is recognised) or JSONL, .gz "
+        "too; - for standard input; or, with --target, the source file",
+    )
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument("--dev", metavar="FILE", help="pairs to validate on (default: some of the pairs are held out)")
     made.add_argument("--dev-target", metavar="FILE", help="the target file of --dev, where that is a source file")
@@ -103,9 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         help="word alignments (`0-0 1-2`), line by line beside the pairs, that teach the attention where to look",
     )
     made.add_argument("--out", metavar="FOLDER", help="the model's folder (default: model, or curve with --curve)")
-    made.add_argument(
-        "--config", metavar="FILE", help="a YAML file of settings, by the names below; flags go before it"
-    )
+    made.add_argument("--config", metavar="FILE", help="a YAML file of settings, by the names below; flags override it")
     made.add_argument(
         "--dry-run", action="store_true", default=False, help="show settings, counts and an estimate; train nothing"
     )

@@ -336,14 +336,14 @@ class _Clock:
         self._start += time.monotonic() - begin
         self._recent.clear()
 
-    def speed(self, tokens: int) -> float:
-        """Tokens a second over the last half minute, given the tokens so far."""
+    def speed(self, tokens: int) -> float | None:
+        """Tokens a second over the last half minute, given the tokens so far; None at first, and after a validation."""
         now = time.monotonic()
         self._recent.append((now, tokens))
         while now - self._recent[0][0] > 30:
             self._recent.pop(0)
         then, before = self._recent[0]
-        return (tokens - before) / (now - then) if now > then else 0.0
+        return (tokens - before) / (now - then) if now > then else None
 
 
 def _pace(training: Training, steps: int, clock: _Clock) -> Pace:

@@ -14,20 +14,21 @@ _FIRST_SECONDS, _MOST_SECONDS, _SLOWER = 2.0, 60.0, 1.5
 
 @dataclass(frozen=True)
 class Pace:
-    """Where a training is: which update of how many, the mean loss lately, how fast, and seconds left."""
+    """Where a training is: which update of how many, the mean loss lately, how fast if known, and seconds left."""
 
     update: int
     updates: int
     epoch: float
     loss: float
     rate: float
-    tokens_per_second: float
+    tokens_per_second: float | None
     left: float
 
     def __str__(self) -> str:
+        speed = "" if self.tokens_per_second is None else f"{self.tokens_per_second:,.0f} tokens/s  "
         return (
             f"update {self.update:,}/{self.updates:,}  epoch {self.epoch:.1f}  loss {self.loss:.3f}  "
-            f"rate {self.rate:.1e}  {self.tokens_per_second:,.0f} tokens/s  {spoken(self.left)} left"
+            f"rate {self.rate:.1e}  {speed}{spoken(self.left)} left"
         )
 
 

@@ -39,7 +39,7 @@ from regard.training import loop
 from regard.training.choices import choose_sizes, choose_tokenisers, complete
 from regard.training.corpus import Corpus, Texts, encode, length_bound, read_texts_of, texts_of
 from regard.training.estimate import estimate
-from regard.training.processes import on_first, processes, started_outside
+from regard.training.processes import launch, on_first, processes, started_outside
 from regard.training.progress import Reporter, Silent
 from regard.training.shown import choose_shown
 from regard.training.state import State, load_state
@@ -101,7 +101,7 @@ def train(
         config: a YAML file of settings.
         restart: begin anew in a folder that holds a model already.
         report: what is told of the progress; by default nothing.
-        settings: by group, `training={"updates": 1000}`; they go before those of `config`.
+        settings: by group, `training={"updates": 1000}`; they override those of `config`.
 
     Raises RegardError for what can't be read or used, TrainingStopped (a KeyboardInterrupt) when asked to stop.
     """
@@ -219,12 +219,15 @@ def tell_choices(prepared: Prepared, report: Reporter) -> None:
         report.say(f"chosen: {name} {values[name]}: {reason}")
 
 
-def dry_run(prepared: Prepared) -> list[str]:
+def device_for(out: str | Path, given: Mapping[str, Any]) -> torch.device:
+    """See without the pairs whether a training could begin there. Raises RegardError: no folder, no such device."""
+    _check_folder(Path(out))
+    return torch.device(launch(replace(complete(given).training, devices=1)).device)
+
+
+def dry_run(prepared: Prepared, device: torch.device) -> list[str]:
     """What `--dry-run` shows: the corpus, all settings, and what the training will take."""
     corpus, settings = prepared.corpus, prepared.settings
-    device = torch.device(
-        "cuda" if settings.training.device in ("auto", "cuda") and torch.cuda.is_available() else "cpu"
-    )
     found = estimate(new_predictor(prepared, device).model, corpus, settings, device)
     lines = describe(corpus.train, corpus.omitted, corpus.source, corpus.target, corpus.texts.dev)
     lines += ["", "settings (those chosen from the data with the reason):"]
@@ -264,13 +267,17 @@ def flatten_settings(settings: Settings) -> dict[str, Any]:
 # The folder -----------------------------------------------------------------------------------------------------------
 
 
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise RegardError(f"{folder}: this is a file; give a folder as --out")
+
+
 def _look_into(folder: Path, given: Mapping[str, Any], restart: bool) -> Settings | None:
     """The settings of the training that goes on, or None for a new one.
 
     Raises RegardError where the folder holds something else, or a training with other settings.
     """
-    if folder.exists() and not folder.is_dir():
-        raise RegardError(f"{folder}: this is a file; give a folder as --out")
+    _check_folder(folder)
     if not folder.exists():
         return None
     # Somebody's own folder may have a config.yaml too.

@@ -98,7 +98,7 @@ def validate(predictor: Predictor, examples: Examples, metric: str) -> Validatio
 
 
 def samples(predictor: Predictor, pairs: Sequence[Pair]) -> str:
-    """What the model says to some sources, beside what it should, and for each token what it looked at."""
+    """What the model says to some sources, beside what it should; of the first, for each token what it looked at."""
     shown: list[str] = []
     try:
         said = predictor.predict([pair.source for pair in pairs], beam=1, n_best=1)
@@ -107,6 +107,6 @@ def samples(predictor: Predictor, pairs: Sequence[Pair]) -> str:
     for pair, found in zip(pairs, said, strict=True):
         verdict = "right" if found.text == pair.target else f"should be: {pair.target}"
         shown.append(f"  {pair.source}  ->  {found.text}  ({verdict})")
-        if found.attention is not None:
+        if len(shown) == 1 and found.attention is not None:
             shown += [f"    {line}" for line in found.attention.reading(3).splitlines()]
     return "\n".join(shown)
