@@ -225,6 +225,7 @@ def test_shapes(batch: int, kv_heads: int, queries: int, keys: int) -> None:
         ({"heads": 3}, "dim: came 16; expected a multiple of heads"),
         ({"heads": 4, "kv_heads": 3}, "kv_heads: came 3"),
         ({"score": "aditive"}, "did you mean 'additive'"),
+        ({"score": "bilinear:3"}, "score: bilinear takes no number"),
         ({"normalizer": "entmax16"}, "did you mean 'entmax15'"),
         ({"position": "rotery"}, "did you mean 'rotary'"),
         ({"project": "score"}, "did you mean 'scores'"),

@@ -162,7 +162,7 @@ def test_dry_run_writes_nothing(pairs_file: Path, tmp_path: Path, capsys: pytest
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to train on")
 def test_dry_run_refuses_what_the_training_would(pairs_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for flag, message in (
-        ("--training.device=cuda", "regard: training.device cuda: "),
+        ("--training.device=cuda", "regard: training.device cuda: this machine has none; leave it out, or give cpu"),
         (f"--out={pairs_file}", f"regard: {pairs_file}: this is a file; give a folder as --out"),
     ):
         assert main(["train", str(pairs_file), "--dry-run", flag]) == 2

@@ -72,6 +72,9 @@ def launch(settings: TrainingSettings, place: Place | None = None) -> Fabric:
     from lightning_fabric.strategies.ddp import DDPStrategy
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+    missing = {"cuda": not torch.cuda.is_available(), "mps": not torch.backends.mps.is_available()}
+    if missing.get(settings.device):
+        raise RegardError(f"training.device {settings.device}: this machine has none; leave it out, or give cpu")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # what is news here is told here
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
