@@ -27,7 +27,7 @@ import measure
 RESULTS = measure.RESULTS / "predicting.jsonl"
 CORPUS = Path(os.environ.get("REGARD_DATA", measure.HERE.parents[1] / "shared" / "data")) / "multi30k"
 MADE = measure.HERE / "peers" / ".runs"
-UPDATES, FORCED, SECONDS, BAR = 5, 16, 240.0, 15
+UPDATES, FORCED, SECONDS, BAR = 5, 16, 90.0, 15
 _TRANSFORMER = {"kind": "transformer", "layers": 4}
 #: What is not here is chosen from the data, as for anyone.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
