@@ -82,7 +82,7 @@ describe.skipIf(!PAGES || !CHROMIUM)("a page in a browser", () => {
     expect(await page.locator('.heads .grid button[aria-pressed="true"]').getAttribute("aria-label")).toBe("layer 3, head 0");
     await page.click('.heads button[aria-label="layer 2, head 1"]');
     expect(await page.locator("select[data-axis=layer]").inputValue()).toBe("2");
-    expect((await cell(page, 5, 30)).colour).not.toEqual(mean);
+    await expect.poll(async () => (await cell(page, 5, 30)).colour).not.toEqual(mean);
     await page.click(chip("target", 0));
     await page.keyboard.press("h");
     await page.keyboard.press("L");
@@ -99,13 +99,14 @@ describe.skipIf(!PAGES || !CHROMIUM)("a page in a browser", () => {
     const before = await cell(page, 4, 3);
     await page.check("input[name=scale][value=root]", { force: true });
     expect(await text(page, ".statement")).toContain("square root of the weight");
-    const root = await cell(page, 4, 3);
-    expect(root.colour[0]).toBeLessThan(before.colour[0]!);
+    // The canvas is painted after the words have changed.
+    const red = async () => (await cell(page, 4, 3)).colour[0]!;
+    await expect.poll(red).toBeLessThan(before.colour[0]!);
+    const root = await red();
     await page.check('input[name="full colour"][value=row]', { force: true });
     expect(await text(page, ".statement")).toContain("the largest weight of each row");
     expect(await text(page, ".scale")).toContain("the largest weight of the row");
-    const row = await cell(page, 4, 3);
-    expect(row.colour[0]).toBeLessThan(root.colour[0]!);
+    await expect.poll(red).toBeLessThan(root);
     await page.close();
   });
 
