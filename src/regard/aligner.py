@@ -64,7 +64,7 @@ class Way:
 
     `words` is what counts as a word: `spaces` or `text`. `method` (with `threshold`) makes the links of one direction,
     `symmetrise` one set of two directions: intersection, union or grow-diag-final-and of the links of both, or
-    geometric-mean:W, all pairs whose weights have a geometric mean of at least W (0.2 where none is given). `layer`
+    geometric-mean:W, all pairs whose weights have a geometric mean of at least W (0.25 where none is given). `layer`
     and `head` (-1: the mean of all) choose the weights, None: those that the model shows. `reading` takes for each
     target word the weights of the step that read it; None: as links have guided the model, if any did.
     """

@@ -177,15 +177,20 @@ def test_places_that_there_are_not(pairs_file: Path, tmp_path: Path, tiny_flags:
     refused(capsys, [*train, "--guided", str(tmp_path / "none")], "none", "No such file")
 
 
+def links_again(aligner: Path, pairs: Path, symmetrise: str, capsys: Capture) -> str:
+    """What `regard align` prints of the two models in a folder."""
+    both = ["align", str(aligner / "forward"), str(pairs), "--reverse", str(aligner / "backward")]
+    assert main([*both, "--symmetrise", symmetrise]) == 0
+    return capsys.readouterr().out
+
+
 def test_an_aligner(pairs_file: Path, tmp_path: Path, tiny_flags: list[str], capsys: Capture) -> None:
     out = tmp_path / "aligner"
     command = ["train-aligner", str(pairs_file), "--out", str(out), *tiny_flags, *FEW]
     assert main(command) == 0
     assert f"the links: {out / 'links.pharaoh'}" in capsys.readouterr().out
     assert not (out / "unguided").exists()
-    both = ["align", str(out / "forward"), str(pairs_file), "--reverse", str(out / "backward")]
-    assert main([*both, "--symmetrise", "geometric-mean"]) == 0
-    assert capsys.readouterr().out == (out / "links.pharaoh").read_text()
+    assert links_again(out, pairs_file, "geometric-mean", capsys) == (out / "links.pharaoh").read_text()
     refused(capsys, [*command, "--rounds=-1"], "--rounds: -1", "fewer than 0")
     refused(capsys, [*command, "--symmetrise=geometric-mean:2"], "geometric-mean:2 should have a number above 0")
 
@@ -216,9 +221,6 @@ def test_an_aligner_of_one_round_guided_by_what_both_directions_said(
     assert main(command) == 0
     assert "--symmetrise geometric-mean" in capsys.readouterr().out
     assert not (out / "round-1").exists()
-    both = ["align", str(out / "unguided/forward"), str(pairs_file), "--reverse", str(out / "unguided/backward")]
-    assert main([*both, "--symmetrise", "intersection"]) == 0
-    assert capsys.readouterr().out == (out / "unguided/links.pharaoh").read_text()
-    both = ["align", str(out / "forward"), str(pairs_file), "--reverse", str(out / "backward")]
-    assert main([*both, "--symmetrise", "geometric-mean"]) == 0
-    assert capsys.readouterr().out == (out / "links.pharaoh").read_text()
+    first = out / "unguided"
+    assert links_again(first, pairs_file, "intersection", capsys) == (first / "links.pharaoh").read_text()
+    assert links_again(out, pairs_file, "geometric-mean", capsys) == (out / "links.pharaoh").read_text()

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regard import configuration
+from regard.attention import names
 from regard.configuration import checked, flatten, known_settings, nest, read_config, to_yaml, with_given
 from regard.errors import RegardError
 from regard.settings import Settings
@@ -109,3 +111,17 @@ def test_bad_files(tmp_path: Path, content: str, message: str) -> None:
         read_config(path)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["score", "normalizer"])
+def test_settings_and_the_operator_know_the_same_numbers(kind: str) -> None:
+    """Settings need no torch, so what may follow a colon is said twice; the operator takes what settings allow."""
+    table = {"score": names.SCORES, "normalizer": names.NORMALIZERS}[kind]
+    for name in configuration._NAMED[kind]:
+        if name not in table:
+            continue
+        if name in configuration._NUMBERS:
+            names.named(kind, f"{name}:{configuration._NUMBERS[name][-1]}", table)
+        else:
+            with pytest.raises(ValueError, match="takes no number"):
+                names.named(kind, f"{name}:1", table)

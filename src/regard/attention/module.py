@@ -10,21 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from regard.attention import normalizers, positions, scores
+from regard.attention.arguments import check_arguments
 from regard.attention.kernels.dense import normalize
 from regard.attention.masks import Mask
-from regard.attention.names import LEARNED_SCORES, NORMALIZERS, SCORES, STATEFUL_SCORES, named, nearest
+from regard.attention.names import NORMALIZERS, SCORES, STATEFUL_SCORES, base, named
 from regard.attention.observe import Observe
 from regard.attention.operator import attend
 from regard.attention.problem import Filter
 from regard.attention.products import Linear, linear
 from regard.attention.scores import Score
 from regard.attention.stateful import Coverage, LocationAware, additive_scores
-from regard.attention.steps import Joined, Memory, longer, step_scores
+from regard.attention.steps import NOT_LONGER, Joined, Memory, longer, step_scores
 from regard.attention.weights import Weights
-
-PROJECT = ("all", "scores", "none")
-POSITIONS = ("rotary", "alibi", "relative")
-_NOT_LONGER = "score: the keys of {} depend on the whole source, which can't be extended"
 
 
 class Attention(nn.Module):
@@ -83,7 +80,7 @@ class Attention(nn.Module):
         value_dim = value_dim or (dim if project == "all" else self.values_from)
         kv_heads = kv_heads or heads
         widths = {"query_dim": query_dim, "source_dim": source_dim, "dim": dim, "value_dim": value_dim}
-        _check_settings(widths, heads, kv_heads, score, position, project)
+        check_arguments(widths, heads, kv_heads, score, position, project)
         self.heads, self.kv_heads, self.dropout = heads, kv_heads, dropout
         self.dim, self.value_dim, self.project = dim, value_dim, project
         self.score_name = score if isinstance(score, str) else type(score).__name__
@@ -97,7 +94,7 @@ class Attention(nn.Module):
         if project == "all":
             self.value_projection = Linear(self.values_from, int(value_dim * shared), bias)
             self.output_projection = Linear(value_dim, query_dim, bias)
-        self._score = named("score", score, SCORES) if isinstance(score, str) and _base(score) in SCORES else score
+        self._score = named("score", score, SCORES) if isinstance(score, str) and base(score) in SCORES else score
         self._own_score(q_dim, k_dim, source_dim, longest)
         self.normalizer_name = normalizer if isinstance(normalizer, str) else type(normalizer).__name__
         self._normalizer = normalizer
@@ -112,11 +109,11 @@ class Attention(nn.Module):
     def _own_score(self, q_dim: int, k_dim: int, source_dim: int, longest: int) -> None:
         name, heads = self.score_name, self.heads
         if name == "bilinear":
-            self.score_weight = nn.Parameter(torch.randn(heads, q_dim, k_dim) * (q_dim * k_dim) ** -0.25)
+            self.score_weight = _drawn(heads, q_dim, k_dim, std=(q_dim * k_dim) ** -0.25)
         elif name in ("additive", *STATEFUL_SCORES):
-            self.score_weight = nn.Parameter(torch.randn(heads, k_dim) * k_dim**-0.5)
+            self.score_weight = _drawn(heads, k_dim, std=k_dim**-0.5)
         elif name == "location":
-            self.score_weight = nn.Parameter(torch.randn(heads, longest, q_dim) * q_dim**-0.5)
+            self.score_weight = _drawn(heads, longest, q_dim, std=q_dim**-0.5)
         elif name == "cosine":
             self.log_temperature = nn.Parameter(torch.full((heads, 1, 1), -1.0))
         if name == "location_aware":
@@ -294,7 +291,7 @@ class Attention(nn.Module):
     @property
     def looks_back(self) -> bool:
         """Whether `look_back` is possible: keys stand for themselves, and nothing is remembered."""
-        return self.remember is None and _base(self.score_name) not in ("distance", "location")
+        return self.remember is None and base(self.score_name) not in ("distance", "location")
 
     def joined(self) -> Joined | None:
         """What makes queries, keys and values of the same input in one product; None where not all are projected."""
@@ -304,8 +301,7 @@ class Attention(nn.Module):
         if len({part.in_features for part in parts}) > 1:
             return None
         bias = None if parts[0].bias is None else torch.cat([part.bias for part in parts])
-        units = (parts[0].out_features, parts[1].out_features, parts[2].out_features)
-        return Joined(torch.cat([part.weight for part in parts]), bias, units)
+        return Joined(torch.cat([part.weight for part in parts]), bias, tuple(part.out_features for part in parts))
 
     def look_back(
         self,
@@ -330,27 +326,23 @@ class Attention(nn.Module):
         ValueError for scores whose keys depend on the whole sequence, and those that remember.
         """
         if not self.looks_back:
-            raise ValueError(_NOT_LONGER.format(self.score_name))
+            raise ValueError(f"score: {self.score_name} {NOT_LONGER}")
         if joined is None:
             q, key, value = self._queries(x), self._heads(x, "key"), self._heads(x, "value")
         else:
-            q, key, value = linear(x, joined.weight, joined.bias).split(joined.units, -1)
-            q, key, value = (
-                self._split(q, self.heads),
-                self._split(key, self.kv_heads),
-                self._split(value, self.kv_heads),
-            )
+            parts = linear(x, joined.weight, joined.bias).split(joined.units, -1)
+            heads = (self.heads, self.kv_heads, self.kv_heads)
+            q, key, value = (self._split(part, count) for part, count in zip(parts, heads, strict=True))
         if self.position == "rotary":
             here = torch.tensor([at], device=x.device)
             q, key = positions.rotary(q, here), positions.rotary(key, here)
         score = self.score
         keys = score.keys(key)
-        if keys.aid is not None:
-            raise ValueError(_NOT_LONGER.format(self.score_name))
-        memory = longer(past, keys.key, value)
+        memory = longer(past, keys, value)
         found = step_scores(score, q, scores.Keys(memory.key))
         if self.position in ("alibi", "relative"):
-            found = found + self._terms(at + 1, at) if places is None else found + self._terms(at + 1, at)[..., places]
+            terms = self._terms(at + 1, at)
+            found = found + (terms if places is None else terms[..., places])
         if mask is not None:
             found = found.masked_fill(~mask[..., None, :, :], float("-inf"))
         return *self._weigh(found, memory), memory
@@ -402,29 +394,5 @@ class Attention(nn.Module):
         return self.output_projection(merged) if self.project == "all" else merged  # type: ignore[no-any-return]
 
 
-def _base(name: str) -> str:
-    return name.partition(":")[0]
-
-
-def _check_settings(
-    widths: dict[str, int], heads: int, kv_heads: int, score: str | Score, position: str | None, project: str
-) -> None:
-    if project not in PROJECT:
-        raise ValueError(f"project: unknown {project!r}{nearest(project, PROJECT)}")
-    if position is not None and position not in POSITIONS:
-        raise ValueError(f"position: unknown name {position!r}{nearest(position, POSITIONS)}")
-    if isinstance(score, str) and _base(score) not in (known := (*SCORES, *LEARNED_SCORES, *STATEFUL_SCORES)):
-        raise ValueError(f"score: unknown name {score!r}{nearest(_base(score), known)}")
-    if isinstance(score, str) and ":" in score and _base(score) not in SCORES:
-        raise ValueError(f"score: {_base(score)} takes no number, came {score!r}")
-    for name, width in widths.items():
-        if width < 1 or (width % heads and name in ("dim", "value_dim")):
-            raise ValueError(f"{name}: came {width}; expected a multiple of heads, {heads}")
-    if heads % kv_heads:
-        raise ValueError(f"kv_heads: came {kv_heads}; expected a divisor of heads, {heads}")
-    if project == "none" and heads > 1:
-        raise ValueError(f"heads: came {heads}; expected 1 where nothing is projected (project='none')")
-    if project == "scores" and kv_heads != heads:
-        raise ValueError(f"kv_heads: came {kv_heads}; expected heads, {heads}, where values are not projected")
-    if position == "rotary" and (widths["dim"] // heads) % 2:
-        raise ValueError(f"position: rotary needs an even width of heads, came {widths['dim'] // heads}")
+def _drawn(*shape: int, std: float) -> nn.Parameter:
+    return nn.Parameter(torch.empty(shape).normal_(std=std))

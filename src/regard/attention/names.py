@@ -70,6 +70,11 @@ def named(argument: str, name: str, table: dict[str, Callable[..., Any]]) -> Any
     return table[base](value)
 
 
+def base(name: str) -> str:
+    """A name without the number after its colon."""
+    return name.partition(":")[0]
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, or all of them."""
     known = list(known)

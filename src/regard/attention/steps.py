@@ -10,6 +10,8 @@ from regard.attention.scores import Score
 from regard.attention.stateful import additive_scores
 from regard.attention.trees import static, tree
 
+NOT_LONGER = "makes keys of the whole source, which can't be extended"
+
 
 @tree
 class Memory:
@@ -32,11 +34,17 @@ class Joined:
 
     weight: Tensor  # (units, width)
     bias: Tensor | None
-    units: tuple[int, int, int] = static()  # of queries, keys and values
+    units: tuple[int, ...] = static()  # of queries, keys and values
 
 
-def longer(past: Memory | None, key: Tensor, value: Tensor) -> Memory:
-    """The past of a self-attention with more keys and values (..., H, K, D) at its end."""
+def longer(past: Memory | None, keys: scores.Keys, value: Tensor) -> Memory:
+    """The past of a self-attention with more keys and values (..., H, K, D) at its end.
+
+    Raises ValueError where queries need to know of all keys, so that these can't become more.
+    """
+    if keys.aid is not None:
+        raise ValueError(f"score: this one {NOT_LONGER}")
+    key = keys.key
     if past is None:
         return Memory(key.contiguous(), value.contiguous(), None, None, None)
     return Memory(torch.cat([past.key, key], -2), torch.cat([past.value, value], -2), None, None, None)

@@ -41,7 +41,7 @@ class TokenEmbedding(nn.Module):
         self.tokens = tokens
         self.dropout = Dropout(dropout)
         if position == "learned":
-            self.places = nn.Parameter(torch.randn(longest, width) * width**-0.5)
+            self.places = nn.Parameter(torch.empty(longest, width).normal_(std=width**-0.5))
         elif position == "sinusoidal":
             self.register_buffer("places", sinusoids(0, longest, width), persistent=False)
 

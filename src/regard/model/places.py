@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.attention import Attention
-from regard.attention.names import STATEFUL_SCORES
+from regard.attention.names import STATEFUL_SCORES, base
 from regard.attention.products import Linear
 from regard.errors import RegardError
 from regard.model.contracts import if_padded
@@ -20,7 +20,7 @@ ATTENTION_POSITIONS = ("rotary", "relative", "alibi")
 
 def self_attention(settings: AttentionSettings, width: int, position: str, longest: int, *, causal: bool) -> Attention:
     """Attention within a sequence; `causal` where positions look back only."""
-    if _base(settings.score) in STATEFUL_SCORES:
+    if base(settings.score) in STATEFUL_SCORES:
         raise RegardError(
             f"model.self_attention.score: {settings.score} remembers the steps of a decoder, "
             "so it is for model.cross only; choose another, such as scaled_dot"
@@ -47,7 +47,7 @@ def recurrent_cross(
     projected (Bahdanau et al. 2015); `bilinear`, `location`, and `dot` between equal widths compare the states as they
     are (Luong et al. 2015). Several heads, or fewer heads of keys, have projections of everything.
     """
-    name = _base(settings.score)
+    name = base(settings.score)
     if settings.heads > 1 or settings.kv_heads is not None:
         project = "all"
     elif name in ("bilinear", "location") or (name == "dot" and width == source_width):
@@ -111,7 +111,3 @@ def _attention(
         )
     except ValueError as error:
         raise RegardError(f"model.{place}: {error}") from None
-
-
-def _base(name: str) -> str:
-    return name.partition(":")[0]

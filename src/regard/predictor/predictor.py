@@ -289,13 +289,11 @@ def outline(settings: Settings, source: Tokeniser, target: Tokeniser) -> Encoder
 
 
 class _NothingDrawn(TorchFunctionMode):
-    """Parameters without numbers are neither drawn nor scaled: torch would load its compiler for it, for a second."""
+    """Parameters without numbers are not drawn: torch would load its compiler for it, for a second."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name, given = getattr(function, "__name__", ""), kwargs or {}
-        if name == "randn":
-            return torch.empty(*args, **given, device="meta")
-        if name in ("normal_", "uniform_") or (name == "mul" and isinstance(args[1], float)):
+        given = kwargs or {}
+        if getattr(function, "__name__", "") in ("normal_", "uniform_"):
             return args[0] if args else given["tensor"]
         return function(*args, **given)
 
