@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,26 @@ def test_predict_writes_the_page_and_the_picture_of_its_maps(written: Path) -> N
     assert page.count('class="block"') == 2
     picture = (written / "a.svg").read_text(encoding="utf-8")
     assert all(f"<!-- {word} -->" in picture for word in ("three", "five", "four"))
+
+
+def test_views_are_written_where_the_reader_of_the_outputs_has_seen_enough(model_folder: Path, tmp_path: Path) -> None:
+    texts = " ".join(["three one two"] * 2)
+    command = [
+        sys.executable,
+        "-m",
+        "regard",
+        "predict",
+        str(model_folder),
+        texts,
+        "--show",
+        f"--maps={tmp_path / 'a.npz'}",
+    ]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert "Traceback" not in done.stderr
+    assert len(load_maps(tmp_path / "a.npz")) == 1
 
 
 def test_show_writes_all_views_at_once(written: Path, tmp_path: Path) -> None:

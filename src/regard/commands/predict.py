@@ -35,16 +35,18 @@ def run(arguments: Sequence[str]) -> int:
     if wanted and not model.has_attention:
         raise RegardError(f"{given.model}: this model has a fixed context, so there is no attention to write")
     found = model.predict(texts, **search)
-    for number, prediction in enumerate(found, start=1):
-        _tell_notes(number, prediction, len(found))
-        if given.json:
-            print(json.dumps(_plain(prediction), ensure_ascii=False))
-        else:
-            if given.show and number > 1:
-                print()
-            _print(prediction, given)
-    if wanted:
-        _write(found, given)
+    try:
+        for number, prediction in enumerate(found, start=1):
+            _tell_notes(number, prediction, len(found))
+            if given.json:
+                print(json.dumps(_plain(prediction), ensure_ascii=False))
+            else:
+                if given.show and number > 1:
+                    print()
+                _print(prediction, given)
+    finally:  # also where what reads the outputs, such as `head`, has seen enough
+        if wanted:
+            _write(found, given)
     return 0
 
 
