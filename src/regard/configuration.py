@@ -30,8 +30,16 @@ _T = TypeVar("_T")
 # error of some zeros, or a stranger's file, is told here and not by a machine that runs out of memory.
 _MANY = 10**9
 _RANGES: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(("layers", "heads", "kv_heads", "devices", "threads"), (1, 1024)),
-    **dict.fromkeys(("width", "embedding"), (1, 2**16)),
+    **dict.fromkeys(("layers", "heads", "kv_heads", "devices", "threads", "workers"), (1, 1024)),
+    **dict.fromkeys(("width", "embedding", "channels"), (1, 2**16)),
+    **dict.fromkeys(("height", "mels", "mask_frames", "mask_bands"), (1, 2**13)),
+    **dict.fromkeys(("window", "hop"), (0.001, 1)),
+    **dict.fromkeys(("low", "high"), (0, 10**6)),
+    **dict.fromkeys(("seconds",), (0.01, 10**6)),
+    "pyramid": (0, 6),
+    "masks": (0, 100),
+    "speed": (0, 0.9),
+    "augment": (0, 1),
     **dict.fromkeys(("feedforward", "longest"), (1, 2**20)),
     **dict.fromkeys(("updates", "validate_every", "hold_out", "batch", "max_skipped"), (1, _MANY)),
     **dict.fromkeys(("accumulate", "average"), (1, 10**6)),
@@ -206,6 +214,10 @@ def _check_value(name: str, value: Any, where: str) -> None:
     last = name.rpartition(".")[2]
     if last in _NAMED:
         _check_name(name, value, where, _NAMED[last])
+    if last == "place" and not re.fullmatch(r"[1-9]\d{0,2}(x[1-9]\d{0,2})?", value, re.ASCII):
+        raise RegardError(
+            f"{where}: {name} is {shown(value)}; it should be pixels, high x wide, as in 8x4, or frames, as in 4"
+        )
     if last in _RANGES and isinstance(value, (int, float)):
         low, high = _RANGES[last]
         if not low <= value <= high:

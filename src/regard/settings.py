@@ -19,10 +19,12 @@ NORMALIZERS = (
 )  # fmt: skip
 POSITIONS = ("sinusoidal", "learned", "rotary", "relative", "alibi", "none")
 
-Encoder = Literal["recurrent", "transformer"]
+Medium = Literal["text", "image", "sound"]
+Stem = Literal["embedding", "convolution", "patches", "frames"]
+Encoder = Literal["recurrent", "transformer", "none"]
 Decoder = Literal["recurrent", "transformer"]
 Context = Literal["attention", "fixed"]
-Metric = Literal["loss", "bleu", "chrf", "accuracy", "cer", "per", "token_error_rate"]
+Metric = Literal["loss", "bleu", "chrf", "accuracy", "cer", "wer", "per", "token_error_rate"]
 Words = Literal["spaces", "text"]
 Unlinked = Literal["free", "nothing"]
 Schedule = Literal["constant", "noam", "inverse_sqrt", "linear", "cosine", "plateau"]
@@ -54,23 +56,34 @@ class EncoderSettings:
     """What turns a source into a memory.
 
     Args:
-        kind: recurrent or transformer.
+        stem: what makes a vector of each place of a source: embedding (text), convolution or patches (images), frames
+            (sound).
+        place: how much of an image or a recording one place stands for: pixels, high x wide (8x4), or frames (4).
+            Powers of two for convolution and frames.
+        channels: of the first layer of a convolution; each layer that halves the image doubles them.
+        kind: recurrent or transformer, or none: the places of the stem are the memory as they are.
         cell: gru or lstm, of a recurrent encoder.
         directions: 1 or 2, of a recurrent encoder.
         layers: how many layers.
+        pyramid: in how many of a recurrent encoder's layers, the last ones, two places become one (Chan et al. 2016).
         width: of the memory: both directions of a recurrent encoder together, or the model width of a Transformer.
         feedforward: width of the inner layer of a Transformer.
         norm: pre or post: where a Transformer normalises its layers.
-        position: how a Transformer knows places: sinusoidal, learned, rotary, relative, alibi or none.
+        position: how a Transformer knows places: sinusoidal, learned, rotary, relative, alibi or none. Places of an
+            image have a row and a column, and are sinusoidal, learned or none, whatever the encoder.
         memory: what stands for each token: states; both: its state and its embedding side by side; or words: both are
             compared, and the embedding alone is what is looked up. A state knows its neighbours too; with the
             embedding, weights say better which word was looked at.
     """
 
+    stem: Stem = "embedding"
+    place: str = "8x8"
+    channels: int = 16
     kind: Encoder = "recurrent"
     cell: Literal["gru", "lstm"] = "lstm"
     directions: Literal[1, 2] = 2
     layers: int = 1
+    pyramid: int = 0
     width: int = 256
     feedforward: int = 512
     norm: Literal["pre", "post"] = "pre"
@@ -173,10 +186,64 @@ class ModelSettings:
 
 
 @dataclass(frozen=True)
+class ImageSettings:
+    """How images are read.
+
+    Args:
+        colours: grey or rgb; none: rgb where some of the images have colours.
+        height: images are scaled to so many pixels of height, as suits lines of text; none: they keep their size.
+        longest: images with a longer side are scaled down to so many pixels.
+        augment: how much images are changed in training, from 0 (not at all) to 1: moved, scaled, sheared, turned,
+            lightened, made noisy.
+    """
+
+    colours: Literal["grey", "rgb"] | None = None
+    height: int | None = None
+    longest: int = 1024
+    augment: float = 0.0
+
+
+@dataclass(frozen=True)
+class SoundSettings:
+    """How recordings are read, and the features that are made of them: the logarithm of the energy in mel bands.
+
+    Args:
+        rate: samples a second, to which recordings are resampled; none: that of most of them, at most 16,000.
+        mels: how many bands.
+        window: seconds of a frame.
+        hop: seconds from one frame to the next.
+        low: the lowest frequency of the bands, in Hz.
+        high: the highest; none: half of the rate.
+        seconds: longer recordings are left out of training, counted and reported.
+        speed: in training, recordings are played faster or slower by a factor of up to so much (0.1: from 0.9 to 1.1).
+        masks: in training, so many stretches of frames and so many of bands are hidden (Park et al. 2019).
+        mask_frames: the most frames of a hidden stretch.
+        mask_bands: the most bands of a hidden stretch.
+    """
+
+    rate: int | None = None
+    mels: int = 40
+    window: float = 0.025
+    hop: float = 0.01
+    low: float = 20.0
+    high: float | None = None
+    seconds: float = 30.0
+    speed: float = 0.0
+    masks: int = 0
+    mask_frames: int = 20
+    mask_bands: int = 8
+
+
+@dataclass(frozen=True)
 class DataSettings:
     """The pairs and how they are cut into tokens.
 
     Args:
+        medium: what sources are: text, image or sound (then they are the paths of files); none: by the names of the
+            first of them.
+        image: how images are read.
+        sound: how recordings are read.
+        workers: how many threads read images and recordings; none: one for each core.
         source: the column of the source, by number (from 1) or name.
         target: the column of the target, by number (from 1) or name.
         source_tokens: character, symbols, bpe:SIZE, unigram:SIZE (without :SIZE one that suits the texts, such that a
@@ -190,6 +257,10 @@ class DataSettings:
         hold_out: how many pairs to hold out for validation where no file is given for it; none: chosen by size.
     """
 
+    medium: Medium | None = None
+    image: ImageSettings = field(default_factory=ImageSettings)
+    sound: SoundSettings = field(default_factory=SoundSettings)
+    workers: int | None = None
     source: str = "1"
     target: str = "2"
     source_tokens: str | None = None
@@ -232,7 +303,7 @@ class TrainingSettings:
         validate_every: updates between validations; none: about ten to twenty in a training.
         patience: stop after so many validations in a row without a better one; 0: never.
         max_skipped: stop after so many updates in a row whose gradient is no number; such updates are left out.
-        metric: what is best decides: loss, bleu, chrf, accuracy, cer, per or token_error_rate.
+        metric: what is best decides: loss, bleu, chrf, accuracy, cer, wer, per or token_error_rate.
         average: how many last checkpoints to average in the end.
         precision: 32-true or bf16-mixed.
         device: auto, cpu, cuda or mps.

@@ -227,6 +227,7 @@ METRICS: dict[str, Metric] = {
     "cer": Metric(
         _error_rate("cer", lambda text: text, "code points, spaces among them"), False, "character error rate"
     ),
+    "wer": Metric(_error_rate("wer", str.split, _TOKEN_ERRORS), False, "word error rate (words between spaces)"),
     "per": Metric(_error_rate("per", str.split, _TOKEN_ERRORS), False, "phone error rate (phones between spaces)"),
     "token_error_rate": Metric(
         _error_rate("token_error_rate", str.split, _TOKEN_ERRORS), False, "edits of tokens per token of the reference"
