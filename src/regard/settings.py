@@ -90,6 +90,19 @@ class EncoderSettings:
     position: Literal["sinusoidal", "learned", "rotary", "relative", "alibi", "none"] = "sinusoidal"
     memory: Literal["states", "both", "words"] = "states"
 
+    def layout(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """The places of one source: (rows, columns) of an image (height, width), (count,) of so many frames or tokens.
+
+        What is left at an end fills a place too.
+        """
+        if self.stem == "embedding":
+            return size
+        parts = [int(part) for part in self.place.split("x")]
+        found = tuple(-(-length // part) for length, part in zip(size, parts, strict=True))
+        for _ in range(self.pyramid):
+            found = (*found[:-1], -(-found[-1] // 2))
+        return found
+
 
 @dataclass(frozen=True)
 class DecoderSettings:
