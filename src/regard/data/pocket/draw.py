@@ -15,6 +15,10 @@ class Draw:
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
 
+    def fraction(self) -> float:
+        """A number from 0 to 1, 1 not included."""
+        return self._random.random()
+
     def chance(self, probability: float) -> bool:
         return self._random.random() < probability
 
