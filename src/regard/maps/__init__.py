@@ -24,6 +24,7 @@ from regard.maps.links import (
     threshold_links,
     union,
 )
+from regard.maps.media import Medium, Picture, Sound
 from regard.maps.tokens import NO_WORD, Tokens, visible, whole_words
 from regard.maps.words import in_words, weigh, weighted_links, weighted_pharaoh, word_matrix, words_at
 
@@ -35,6 +36,9 @@ __all__ = [
     "Convention",
     "Link",
     "Links",
+    "Medium",
+    "Picture",
+    "Sound",
     "Tokens",
     "argmax_links",
     "assignment_links",

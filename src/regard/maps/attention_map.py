@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from regard.errors import RegardError, did_you_mean
 from regard.maps.links import Links, links_from
+from regard.maps.media import Medium, check_medium
 from regard.maps.tokens import Tokens
 
 Weights: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -32,7 +33,8 @@ class AttentionMap:
     `"predicting"`, row t holds what was attended to when target token t was predicted; with `"reading"`, when it was
     read as input (that of Shift-Att, Chen et al. 2020). `left_out`, (*axes, T), is the weight that was dropped from the
     map, of source tokens or of all but the heaviest; None where nothing was. `note` says what was done to the weights,
-    for people.
+    for people. `medium` is the image or the recording whose places `source` names, where it is no text; every operation
+    keeps it.
 
     Raises `RegardError` where shape, axes and tokens do not fit each other.
     """
@@ -45,6 +47,7 @@ class AttentionMap:
     convention: Convention = "predicting"
     left_out: Weights | None = None
     note: str = ""
+    medium: Medium | None = None
 
     def __post_init__(self) -> None:
         if not np.issubdtype(self.weights.dtype, np.floating):
@@ -67,6 +70,8 @@ class AttentionMap:
         for name, numbers in (("weights", self.weights), ("left_out", self.left_out)):
             if numbers is not None and not (np.isfinite(numbers).all() and (numbers >= 0).all()):
                 raise RegardError(f"attention map: {name} must be finite and not negative")
+        if self.medium is not None:
+            check_medium(self.medium, self.source)
 
     # Choosing ---------------------------------------------------------------------------------------------------------
 

@@ -6,9 +6,12 @@ never pickled, so that reading a stranger's file runs nothing.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import math
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -19,12 +22,14 @@ from regard.errors import RegardError
 from regard.files import written_beside
 from regard.maps.attention_map import AttentionMap, Weights
 from regard.maps.budget import LEVEL, quantised, restored, within
+from regard.maps.media import MOST_PIXELS, MOST_SAMPLES, Medium, put_together, taken_apart
 from regard.maps.tokens import Tokens
 
 _VERSION = 1
 _HEADER = "regard-maps.json"
 _PRECISIONS = ("float16", "float32", "float64")
 _STORED = (*_PRECISIONS, "uint8")
+_MOST_OF_MEDIUM = max(3 * MOST_PIXELS, 2 * MOST_SAMPLES)
 
 
 def save_maps(
@@ -95,7 +100,7 @@ def _side(tokens: Tokens) -> dict[str, Any]:
     return {"pieces": tokens.pieces, "words": tokens.words, "text": tokens.text, "offsets": tokens.offsets}
 
 
-def _map(labels: dict[str, Any], weights: Weights, left_out: Weights | None) -> AttentionMap:
+def _map(labels: dict[str, Any], weights: Weights, left_out: Weights | None, medium: Medium | None) -> AttentionMap:
     return AttentionMap(
         weights,
         _tokens(labels["source"]),
@@ -105,6 +110,7 @@ def _map(labels: dict[str, Any], weights: Weights, left_out: Weights | None) -> 
         convention=labels["convention"],
         left_out=left_out,
         note=labels["note"],
+        medium=medium,
     )
 
 
@@ -138,6 +144,9 @@ def _write_npz(maps: Iterable[tuple[AttentionMap, str | None]], file: IO[bytes])
                 _add(archive, f"weights_{number}", _stored(map.weights, precision))
             if map.left_out is not None:
                 _add(archive, f"left_out_{number}", _stored(map.left_out, None if precision == "uint8" else precision))
+            if map.medium is not None:
+                headers[-1]["medium"], array = taken_apart(map.medium)
+                _add(archive, f"medium_{number}", array)
         text = json.dumps({"regard_maps": _VERSION, "maps": headers}, ensure_ascii=False)
         # As bytes in an array, since an archive of arrays alone is what every reader of .npz understands.
         _add(archive, _HEADER, np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8))
@@ -160,20 +169,48 @@ def _read_npz(path: Path) -> Iterator[AttentionMap]:
         with np.load(path, allow_pickle=False) as arrays:
             if _HEADER not in arrays:
                 raise RegardError(f"{path}: is an .npz file, but holds no attention maps of Regard")
-            header = json.loads(arrays[_HEADER].tobytes().decode("utf-8", "surrogatepass"))
+            header = json.loads(_array(arrays, _HEADER).tobytes().decode("utf-8", "surrogatepass"))
             _checked_version(header, where)
             for number, labels in enumerate(header["maps"]):
                 where = f"{path}, map {number}"
-                left_out = arrays[f"left_out_{number}"] if labels["left_out"] else None
-                weights = arrays[f"weights_{number}"]
+                left_out = _array(arrays, f"left_out_{number}") if labels["left_out"] else None
+                weights = _array(arrays, f"weights_{number}")
                 if labels.get("codes"):
-                    weights = restored(weights, arrays[f"scales_{number}"])
-                yield _map(labels, weights, left_out)
+                    weights = restored(weights, _array(arrays, f"scales_{number}"))
+                medium = None
+                if labels.get("medium") is not None:
+                    medium = put_together(labels["medium"], _array(arrays, f"medium_{number}", _MOST_OF_MEDIUM))
+                yield _map(labels, weights, left_out, medium)
     except RegardError as error:
         message = str(error)
         raise error if message.startswith(str(path)) else RegardError(f"{where}: {message}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        EOFError,
+        OverflowError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise RegardError(f"{where}: is damaged ({_first_line(error)})") from error
+
+
+def _array(arrays: Any, name: str, most: int | None = None) -> np.ndarray[Any, Any]:
+    """An array of an archive, of at most `most` bytes; for one that is smaller than it says nothing is set aside."""
+    entry = arrays.zip.getinfo(f"{name}.npy")
+    with arrays.zip.open(entry) as file:
+        version = np.lib.format.read_magic(file)
+        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        shape, _, dtype = header(file)
+        size = math.prod(shape) * dtype.itemsize
+        if size != entry.file_size - file.tell():
+            raise RegardError(f"{name} says it is larger than it is")
+        if most is not None and size > most:
+            raise RegardError(f"{name} has {size:,} bytes, more than the {most:,} that are read")
+    found: np.ndarray[Any, Any] = arrays[name]
+    return found
 
 
 def _write_jsonl(maps: Iterable[tuple[AttentionMap, str | None]], file: IO[bytes]) -> int:
@@ -182,6 +219,8 @@ def _write_jsonl(maps: Iterable[tuple[AttentionMap, str | None]], file: IO[bytes
         weights = _stored(map.weights, precision)
         left_out = None if map.left_out is None else _decimal(_stored(map.left_out, precision))
         fields = {"regard_maps": _VERSION, **_labels(map), "precision": str(weights.dtype), "shape": weights.shape}
+        if map.medium is not None:
+            fields["medium"] = _in_line(map.medium)
         line = json.dumps(fields | {"weights": _decimal(weights), "left_out": left_out}, ensure_ascii=False)
         file.write(line.encode("utf-8", "surrogatepass") + b"\n")
         count += 1
@@ -211,11 +250,25 @@ def _read_jsonl(path: Path) -> Iterator[AttentionMap]:
                 weights = np.array(fields["weights"], dtype=fields["precision"]).reshape(shape)
                 if left_out is not None:
                     left_out = np.array(left_out, dtype=fields["precision"]).reshape(shape[:-1])
-                yield _map(fields, weights, left_out)
+                medium = None if fields.get("medium") is None else _from_line(fields["medium"])
+                yield _map(fields, weights, left_out, medium)
             except RegardError as error:
                 raise RegardError(f"{where}: {error}") from error
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise RegardError(f"{where}: is damaged ({_first_line(error)})") from error
+
+
+def _in_line(medium: Medium) -> dict[str, Any]:
+    """An image or a recording as it stands in a line of JSON: its bytes, little-endian, in base64."""
+    fields, array = taken_apart(medium)
+    data = base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
+    return fields | {"shape": array.shape, "data": data}
+
+
+def _from_line(fields: dict[str, Any]) -> Medium:
+    data = base64.b64decode(fields["data"], validate=True)
+    array = np.frombuffer(data, np.uint8 if fields["kind"] == "image" else np.dtype("<i2"))
+    return put_together(fields, array.reshape(fields["shape"]))
 
 
 def _first_line(error: Exception) -> str:
