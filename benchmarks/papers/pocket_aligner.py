@@ -22,8 +22,8 @@ from regard.aligner import BACKWARD, FORWARD, UNGUIDED, train_aligner
 from regard.configuration import flatten
 from regard.data.lines import write_lines
 from regard.data.pocket import PocketPair
-from regard.demonstration import SETTINGS as DEMONSTRATION
-from regard.demonstration import english_chinese
+from regard.demonstration.english_chinese import SETTINGS as DEMONSTRATION
+from regard.demonstration.english_chinese import english_chinese
 from regard.evaluation import Gold
 from regard.files import make_folder
 from regard.predictor import Predictor, load

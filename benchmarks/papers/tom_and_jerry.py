@@ -18,7 +18,7 @@ import tatoeba_cmn
 from runner import Job, corpora, main
 
 from regard.data.reading import read_pairs
-from regard.demonstration import SENTENCES, english_chinese
+from regard.demonstration.english_chinese import SENTENCES, english_chinese
 from regard.predictor import Predictor
 from regard.training.progress import Reporter
 from regard.training.run import train

@@ -14,7 +14,7 @@ from importlib import import_module
 from regard.errors import RegardError, did_you_mean, one_line
 
 COMMANDS = {
-    "demo": "train a small English-Chinese model in about a minute, and see what it attends to",
+    "demo": "train a small model on a corpus made on the spot, and see what it attends to",
     "train": "train a model on a file of pairs",
     "predict": "what a model makes of texts, and what it looked at",
     "explain": "one target word at a time: scores, softmax, and the context C_i made of the values",

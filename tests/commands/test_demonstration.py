@@ -8,7 +8,7 @@ import numpy as np
 
 from regard.data.pocket import PocketPair
 from regard.data.tokenisers import make_tokeniser
-from regard.demonstration import _links, english_chinese, write_words
+from regard.demonstration.english_chinese import _links, english_chinese, write_words
 from regard.maps import NO_WORD, AttentionMap, Tokens
 
 PAIR = PocketPair(

@@ -1,58 +1,43 @@
-"""`regard demo`."""
+"""`regard demo`: finds the demonstration that is asked for."""
 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from importlib import import_module
 
 from regard.commands.parsing import parser
-from regard.commands.predicting import show_attention
+from regard.errors import RegardError, did_you_mean
 
-if TYPE_CHECKING:
-    from regard.demonstration import Pocket
-    from regard.predictor import Predictor
-    from regard.training.progress import Pace, Reporter
-
-_TOP = 4
+#: Each demonstration, and what it shows.
+DEMONSTRATIONS = {
+    "english-chinese": "translates English to Chinese, and shows which source words each word came from",
+}
+_MEDIA = ("lines", "scenes", "tones")
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Train on the English-Chinese pocket corpus, translate two sentences, show the attention, and measure."""
+    """Make a corpus, train on it, show what the model attends to, and measure how good it is."""
     given = _parser().parse_args(list(arguments))
-    print("Regard's demonstration: English to Chinese, from a corpus made on the spot.", flush=True)
-    from regard.demonstration import SENTENCES, english_chinese, learn
-    from regard.training.progress import reporter
+    if given.name not in DEMONSTRATIONS:
+        raise RegardError(f"there is no demonstration {given.name!r}{did_you_mean(given.name, DEMONSTRATIONS)}")
+    if given.name in _MEDIA:
+        from regard.commands import demo_media
 
-    begin = time.monotonic()
-    pocket = english_chinese()
-    print(f"{len(pocket.train):,} pairs to learn from, such as: {pocket.train[0].source}  ->  {pocket.train[0].target}")
-    folder = Path(given.out)
-    with reporter() as report:
-        model = learn(pocket, folder, _Brief(report), restart=given.restart)
-    for sentence in SENTENCES:
-        _translate(model, sentence)
-    print(f"\ntrained and translated in {time.monotonic() - begin:.0f} seconds; now sentences that it has never seen:")
-    _measure(model, pocket)
-    if given.compare:
-        print("\nNow the same model without attention:", flush=True)
-        with reporter() as report:
-            fixed = learn(
-                pocket, folder.with_name(f"{folder.name}-fixed"), _Brief(report), context="fixed", restart=given.restart
-            )
-        _compare(model, fixed, pocket)
-    print(f"\n{time.monotonic() - begin:.0f} seconds in all. The model is in {folder}:")
-    print(f'  regard predict {folder} --show "Tom was chased by Jerry."')
-    return 0
+        return demo_media.run(given, import_module(f"regard.demonstration.{given.name}").DEMONSTRATION)
+    from regard.commands import demo_english_chinese
+
+    return demo_english_chinese.run(given)
 
 
 def _parser() -> argparse.ArgumentParser:
+    names = "; ".join(f"{name} {what}" for name, what in DEMONSTRATIONS.items())
     made = parser(
         "demo",
-        "Train a small English-Chinese model in about a minute, translate two sentences, and show for every word which "
-        "source words it came from.",
+        f"Train a small model in a minute or two on a corpus made on the spot, and see what it attends to: {names}.",
+    )
+    made.add_argument(
+        "name", nargs="?", default="english-chinese", help=f"{', '.join(DEMONSTRATIONS)} (default: english-chinese)"
     )
     made.add_argument(
         "--compare",
@@ -61,53 +46,10 @@ def _parser() -> argparse.ArgumentParser:
         help="train the same model without attention, equally long, too",
     )
     made.add_argument(
-        "--out", metavar="FOLDER", default="regard-demo", help="the model's folder (default: regard-demo)"
+        "--out",
+        metavar="FOLDER",
+        default=None,
+        help="where the model is kept (default: regard-demo, followed by the name of another than english-chinese)",
     )
     made.add_argument("--restart", action="store_true", default=False, help="begin anew where --out holds the model")
     return made
-
-
-class _Brief:
-    """Tells the first line of every piece of news: samples are shown when the training is done."""
-
-    def __init__(self, inner: Reporter) -> None:
-        self._inner = inner
-
-    def say(self, text: str) -> None:
-        self._inner.say(text.partition("\n")[0])
-
-    def pace(self, pace: Pace) -> None:
-        self._inner.pace(pace)
-
-
-def _translate(model: Predictor, sentence: str) -> None:
-    found = model.predict(sentence)
-    print(f"\n{sentence}  ->  {found.text}   (log-probability {found.log_prob:.3f})")
-    show_attention(found.attention, _TOP)
-
-
-def _measure(model: Predictor, pocket: Pocket) -> None:
-    from regard.demonstration import alignment_of, exact_match
-
-    test, templates = exact_match(model, pocket.test).score(), exact_match(model, pocket.templates).score()
-    print(f"  exactly right, of {test.sentences:,} unseen sentences: {test.value:.1f} %")
-    print(f"    (a dictionary, word for word: {100 * pocket.substitution:.1f} %)")
-    print(f"  exactly right, of {templates.sentences:,} sentences of unseen constructions: {templates.value:.1f} %")
-    print(f"  plain attention weights as word alignments: {alignment_of(model, pocket.test)}")
-
-
-def _compare(model: Predictor, fixed: Predictor, pocket: Pocket) -> None:
-    from regard.demonstration import exact_match
-    from regard.evaluation import by_length, table
-
-    lengths = [len(pair.source_words) for pair in pocket.test]
-    with_attention, without = (exact_match(each, pocket.test) for each in (model, fixed))
-    rows = [
-        (length, str(score.sentences), f"{score.value:.1f}", f"{other.value:.1f}")
-        for (length, score), (_, other) in zip(
-            by_length(with_attention, lengths), by_length(without, lengths), strict=True
-        )
-    ]
-    rows.append(("all", str(len(lengths)), f"{with_attention.score().value:.1f}", f"{without.score().value:.1f}"))
-    print("\nThe same model with one fixed context C for all words, trained equally long (exactly right, in per cent):")
-    print(table(("source words", "sentences", "with attention", "fixed context"), rows))

@@ -67,6 +67,19 @@ class Lines:
             self._next = time.monotonic() + self._every
 
 
+class Brief:
+    """Tells another the first line of every piece of news: no samples of what the model makes of its pairs."""
+
+    def __init__(self, inner: Reporter) -> None:
+        self._inner = inner
+
+    def say(self, text: str) -> None:
+        self._inner.say(text.partition("\n")[0])
+
+    def pace(self, pace: Pace) -> None:
+        self._inner.pace(pace)
+
+
 @contextmanager
 def reporter() -> Iterator[Reporter]:
     """The reporter that suits standard error: live on a terminal, else plain lines."""

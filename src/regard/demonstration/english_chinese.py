@@ -1,4 +1,4 @@
-"""The demonstration: a pocket corpus, the model that learns it in about a minute, and how well it did."""
+"""English to Chinese: the pocket corpus, the model that learns it in about a minute, and how well it did."""
 
 from __future__ import annotations
 
