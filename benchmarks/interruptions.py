@@ -118,7 +118,7 @@ def _trial(name: str, folder: Path, seconds: float, chance: random.Random) -> Co
 def _look(out: Path) -> Counter[str]:
     """Where a kill has hit, and what can't be read after it."""
     from regard.errors import RegardError
-    from regard.folder import load_facts, load_settings, load_tokenisers, load_weights
+    from regard.folder import load_facts, load_settings, load_sides, load_weights
     from regard.training.state import load_state
 
     found: Counter[str] = Counter()
@@ -126,7 +126,7 @@ def _look(out: Path) -> Counter[str]:
     readers = {
         "config.yaml": lambda: load_settings(out),
         "facts.json": lambda: load_facts(out),
-        "target.json": lambda: load_tokenisers(out),
+        "target.json": lambda: load_sides(out, load_settings(out)),
         "model.safetensors": lambda: load_weights(out / "model.safetensors"),
         "metrics.jsonl": lambda: _records(out),
         **{

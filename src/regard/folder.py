@@ -2,7 +2,7 @@
 
     config.yaml         every setting
     model.safetensors   the weights
-    source.json, target.json   the tokenisers
+    source.json, target.json   the tokenisers; images and recordings have none
     facts.json          what prediction needs to know of the training: lengths, which attention to show, how it went
     metrics.jsonl       a line for each validation
     dev.tsv             the pairs held out
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regard.configuration import read_config, to_yaml, with_given
+from regard.data.media import Images, Sounds, Source, media_of
 from regard.data.storing import check_regular, read_bounded
 from regard.data.tokenisers import Tokeniser, load_tokeniser
 from regard.errors import RegardError, one_line, shown
@@ -150,15 +151,18 @@ _FITTING: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def save_tokenisers(folder: Path, source: Tokeniser, target: Tokeniser) -> None:
-    """Write the tokenisers of both sides; joint ones are written twice."""
-    source.save(folder, "source")
+def save_sides(folder: Path, source: Source, target: Tokeniser) -> None:
+    """Write the tokenisers of both sides; joint ones are written twice. Images and recordings need no file: the
+    settings say all about them."""
+    if not isinstance(source, (Images, Sounds)):
+        source.save(folder, "source")
     target.save(folder, "target")
 
 
-def load_tokenisers(folder: Path) -> tuple[Tokeniser, Tokeniser]:
-    """Read the tokenisers of both sides. Raises RegardError: missing, damaged."""
-    return load_tokeniser(folder, "source"), load_tokeniser(folder, "target")
+def load_sides(folder: Path, settings: Settings) -> tuple[Source, Tokeniser]:
+    """What reads a model's sources, their tokeniser or what its settings say of images or recordings; and the
+    tokeniser of its targets. Raises RegardError: missing, damaged."""
+    return media_of(settings) or load_tokeniser(folder, "source"), load_tokeniser(folder, "target")
 
 
 def save_metrics(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:

@@ -56,12 +56,12 @@ class EncoderSettings:
     """What turns a source into a memory.
 
     Args:
+        kind: recurrent or transformer, or none: the places of the stem are the memory as they are.
         stem: what makes a vector of each place of a source: embedding (text), convolution or patches (images), frames
             (sound).
         place: how much of an image or a recording one place stands for: pixels, high x wide (8x4), or frames (4).
             Powers of two for convolution and frames.
         channels: of the first layer of a convolution; each layer that halves the image doubles them.
-        kind: recurrent or transformer, or none: the places of the stem are the memory as they are.
         cell: gru or lstm, of a recurrent encoder.
         directions: 1 or 2, of a recurrent encoder.
         layers: how many layers.
@@ -76,10 +76,10 @@ class EncoderSettings:
             embedding, weights say better which word was looked at.
     """
 
+    kind: Encoder = "recurrent"
     stem: Stem = "embedding"
     place: str = "8x8"
     channels: int = 16
-    kind: Encoder = "recurrent"
     cell: Literal["gru", "lstm"] = "lstm"
     directions: Literal[1, 2] = 2
     layers: int = 1

@@ -66,11 +66,11 @@ def test_fingerprints_tell_corpora_apart() -> None:
 
 
 def test_samples_are_of_all_lengths() -> None:
-    texts = texts_of(backwards(50), backwards(1))
-    lengths = [len(pair.source) for pair in sample(texts.train, 3)]
-    assert lengths == sorted(lengths)
-    assert lengths[0] < lengths[2]
-    assert len(sample(texts.train[:2], 3)) == 2
+    lengths = [len(pair.source) for pair in texts_of(backwards(50), backwards(1)).train]
+    chosen = [lengths[number] for number in sample(lengths, 3)]
+    assert chosen == sorted(chosen)
+    assert chosen[0] < chosen[2]
+    assert len(sample(lengths[:2], 3)) == 2
 
 
 def test_the_head_that_is_shown_looks_at_other_places_for_other_words() -> None:

@@ -15,7 +15,7 @@ from tiny import TINY, backwards, same_weights
 
 from regard import files
 from regard.errors import RegardError
-from regard.folder import FACTS, METRICS, STATE, WEIGHTS, load_facts, load_settings, load_tokenisers, load_weights
+from regard.folder import FACTS, METRICS, STATE, WEIGHTS, load_facts, load_settings, load_sides, load_weights
 from regard.training import loop, run
 from regard.training.state import Progress, State, load_state, save_state
 
@@ -79,7 +79,7 @@ def prepared(patch: pytest.MonkeyPatch, disk: Disk) -> Disk:
 def check_readable(model: Path) -> None:
     """Every file that is there is whole."""
     if model.is_dir() and (model / STATE).exists():
-        load_settings(model), load_tokenisers(model), load_facts(model)
+        load_sides(model, load_settings(model)), load_facts(model)
         assert load_state(model) is not None
     for weights in model.rglob("*.safetensors"):
         load_weights(weights)

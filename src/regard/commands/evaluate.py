@@ -6,24 +6,27 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from regard.commands.align import add_way
 from regard.commands.parsing import add_settings, given_on, parser
 from regard.commands.predicting import add_model
 from regard.errors import RegardError, did_you_mean
-from regard.settings import SearchSettings
+from regard.settings import DataSettings, Medium, SearchSettings
 
 _USUAL = ("bleu", "chrf", "ter", "accuracy", "cer", "per", "token_error_rate")
+_OF_MEDIA = ("accuracy", "cer", "wer", "bleu")
 
 
 @dataclass(frozen=True)
 class _Test:
-    """What is asked, what is right, and the length of each source in words."""
+    """What is asked, what is right, and the length of each in words: of the `side` that is a text."""
 
     sources: list[str]
     references: list[tuple[str, ...]]
     lengths: list[int]
+    side: str
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -42,19 +45,22 @@ def run(arguments: Sequence[str]) -> int:
         raise RegardError("give a model and pairs; `regard evaluate --help` explains")
     search = given_on(given, SearchSettings)
     from regard.evaluation import METRICS, by_length, paired_bootstrap, score_table, statistics, table
+    from regard.folder import load_settings
 
-    names = [name for name in given.metrics.split(",") if name]
+    medium = load_settings(Path(given.model)).data.medium or "text"
+    usual = _USUAL if medium == "text" else _OF_MEDIA
+    names = [name for name in options.get("metrics", ",".join(usual)).split(",") if name]
     if not names:
         raise RegardError(f"--metrics: name one or more, as in {','.join(_USUAL)}")
     for name in names:
         if name not in METRICS:
             raise RegardError(f"--metrics: there is no {name!r}{did_you_mean(name, METRICS)}")
-    test = _read(given)
-    outputs = _outputs(given.model, given.device, test.sources, search)
+    test = _read(given, medium)
+    test, outputs = _those_read(test, _outputs(given.model, given.device, test, search))
     found = [statistics(name, outputs, test.references, given.lowercase) for name in names]
     print(f"{len(test.sources):,} pairs")
     print(score_table([each.score() for each in found]))
-    print("\nby source length, in words")
+    print(f"\nby {test.side} length, in words")
     rows: dict[str, list[str]] = {}
     for each in found:
         for length, score in by_length(each, test.lengths):
@@ -62,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     print(table(("words", "pairs", *names), list(rows.values())))
     other = getattr(given, "against", None)
     if other is not None:
-        others = _outputs(other, given.device, test.sources, search)
+        others = [each or "" for each in _outputs(other, given.device, test, search)]
         print(f"\n{given.model} (the first) against {other} (the second), paired bootstrap")
         for name, each in zip(names, found, strict=True):
             print(paired_bootstrap(each, statistics(name, others, test.references, given.lowercase)))
@@ -83,9 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--metrics",
-        default=",".join(_USUAL),
         metavar="NAMES",
-        help=f"separated by commas (default: {','.join(_USUAL)})",
+        help=f"separated by commas (default: {','.join(_USUAL)}; of images and recordings {','.join(_OF_MEDIA)})",
     )
     made.add_argument("--lowercase", action="store_true", default=False, help="compare in lower case")
     made.add_argument("--against", metavar="FOLDER", help="another model, compared by paired bootstrap")
@@ -111,23 +116,43 @@ def _parser() -> argparse.ArgumentParser:
     return made
 
 
-def _read(given: argparse.Namespace) -> _Test:
-    from regard.data.reading import read_pairs, read_parallel
+def _read(given: argparse.Namespace, medium: Medium) -> _Test:
+    from regard.data.corpora import read_any
     from regard.data.text import word_spans
 
     target = getattr(given, "target", None)
     if target and given.references:
         raise RegardError("--references are columns of one file; leave out --target")
-    pairs, report = (
-        read_parallel(given.pairs, target) if target else read_pairs(given.pairs, references=given.references)
-    )
+    pairs, report, _ = read_any(given.pairs, target, DataSettings(medium=medium), given.references)
     if report.left_out_count or report.noted:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
-    lengths = [len(word_spans(pair.source)) for pair in pairs]
-    return _Test([pair.source for pair in pairs], [pair.targets for pair in pairs], lengths)
+    side = "source" if medium == "text" else "target"
+    lengths = [len(word_spans(getattr(pair, side))) for pair in pairs]
+    return _Test([pair.source for pair in pairs], [pair.targets for pair in pairs], lengths, side)
 
 
-def _outputs(folder: str, device: str, sources: Sequence[str], search: dict[str, Any]) -> list[str]:
+def _outputs(folder: str, device: str, test: _Test, search: dict[str, Any]) -> list[str | None]:
+    """What a model says to each source; None where a file could not be read, which is told."""
     from regard.predictor import load
 
-    return [each.text for each in load(folder, device=device).predict(list(sources), **{**search, "n_best": 1})]
+    found = load(folder, device=device).predict(test.sources, **{**search, "n_best": 1})
+    for each in found:
+        if not each.read:
+            print(f"regard: {each.note}", file=sys.stderr)
+    return [each.text if each.read else None for each in found]
+
+
+def _those_read(test: _Test, outputs: list[str | None]) -> tuple[_Test, list[str]]:
+    """The pairs whose source was read, and the outputs for them. Raises RegardError where there is none."""
+    kept = [number for number, output in enumerate(outputs) if output is not None]
+    if len(kept) < len(outputs):
+        print(f"regard: left out, since they could not be read: {len(outputs) - len(kept):,} pairs", file=sys.stderr)
+    if not kept:
+        raise RegardError("none of the sources could be read")
+    chosen = _Test(
+        [test.sources[number] for number in kept],
+        [test.references[number] for number in kept],
+        [test.lengths[number] for number in kept],
+        test.side,
+    )
+    return chosen, [output for output in outputs if output is not None]

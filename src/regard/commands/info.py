@@ -14,11 +14,12 @@ def run(arguments: Sequence[str]) -> int:
     """Print what a model's folder holds."""
     given = _parser().parse_args(list(arguments))
     from regard.configuration import flatten
-    from regard.folder import WEIGHTS, load_facts, load_settings, load_tokenisers, load_weights
+    from regard.data.media import Images, Sounds
+    from regard.folder import WEIGHTS, load_facts, load_settings, load_sides, load_weights
 
     folder = Path(given.model)
     settings, facts = load_settings(folder), load_facts(folder)
-    source, target = load_tokenisers(folder)
+    source, target = load_sides(folder, settings)
     print(f"{folder}: trained on {facts.pairs:,} pairs")
     if (folder / WEIGHTS).exists():
         weights = load_weights(folder / WEIGHTS)
@@ -27,8 +28,11 @@ def run(arguments: Sequence[str]) -> int:
             print(f"best at update {facts.update:,}: {facts.metric} {facts.score:.4f} on the pairs for validation")
     else:
         print("no weights yet: its training was stopped before its first validation; the same command goes on")
-    for side, tokeniser in (("source", source), ("target", target)):
-        print(f"{side}: {tokeniser.kind}, {len(tokeniser.vocabulary):,} pieces, casing {tokeniser.casing}")
+    for name, side in (("source", source), ("target", target)):
+        if isinstance(side, (Images, Sounds)):
+            print(f"{name}: {side.described()}")
+        else:
+            print(f"{name}: {side.kind}, {len(side.vocabulary):,} pieces, casing {side.casing}")
     if facts.shown_reason:
         print(f"attention shown: {facts.shown_reason}")
     print("settings:")

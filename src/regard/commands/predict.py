@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regard.commands.parsing import add_settings, given_on, parser
-from regard.commands.predicting import add_model, add_texts, show_attention, texts_from
+from regard.commands.predicting import add_model, add_texts, show_attention, sources_from
 from regard.commands.showing import PICTURES, add_views, check_views, pictures_of, write_html, write_picture
 from regard.errors import RegardError
 from regard.settings import SearchSettings
@@ -26,7 +26,9 @@ def run(arguments: Sequence[str]) -> int:
     """Print what a model makes of texts, a line for each, in their order."""
     given = _parser().parse_intermixed_args(list(arguments))
     search = given_on(given, SearchSettings)
-    texts = texts_from(given)
+    from regard.folder import load_settings
+
+    texts = sources_from(given, load_settings(Path(given.model)).data.medium or "text")
     wanted = [name for name in ("alignments", "maps", *PICTURES, "html") if name in given]
     _check_outputs(given, len(texts))
     from regard.predictor import load
@@ -47,7 +49,10 @@ def run(arguments: Sequence[str]) -> int:
     finally:  # also where what reads the outputs, such as `head`, has seen enough
         if wanted:
             _write(found, given)
-    return 0
+    unread = sum(not prediction.read for prediction in found)
+    if unread:
+        print(f"regard: {unread:,} of {len(found):,} files could not be read", file=sys.stderr)
+    return 1 if found and unread == len(found) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,7 +116,7 @@ def _print(prediction: Prediction, given: argparse.Namespace) -> None:
 
 
 def _tell_notes(number: int, prediction: Prediction, of: int) -> None:
-    where = f"text {number}: " if of > 1 else ""
+    where = f"text {number}: " if of > 1 and prediction.read else ""
     if prediction.note:
         print(f"regard: {where}{prediction.note}", file=sys.stderr)
 

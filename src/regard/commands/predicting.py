@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regard.errors import RegardError
+from regard.settings import Medium
 
 if TYPE_CHECKING:
     from regard.maps import AttentionMap
@@ -19,21 +21,49 @@ def add_model(to: argparse.ArgumentParser, optional: bool = False) -> None:
 
 
 def add_texts(to: argparse.ArgumentParser) -> None:
-    """Texts as arguments or from a file."""
-    to.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, and without --input: standard input")
-    to.add_argument("--input", metavar="FILE", help="a file of texts, one a line, .gz too; - for standard input")
+    """Texts as arguments or from a file, or the files of images and recordings."""
+    to.add_argument(
+        "texts",
+        nargs="*",
+        metavar="TEXT",
+        help="texts, or the files of images or recordings; without any, and without --input: standard input",
+    )
+    to.add_argument(
+        "--input",
+        metavar="FILE",
+        help="a file of texts, one a line, .gz too, - for standard input; for images and recordings such a file "
+        "itself, or a list of paths",
+    )
 
 
-def texts_from(given: argparse.Namespace) -> list[str]:
-    """The texts that were given. Lines without text are told of on standard error, and kept."""
+def sources_from(given: argparse.Namespace, medium: Medium) -> list[str]:
+    """What was given to predict from: texts, or for other media the paths of files.
+
+    Lines without text are told of on standard error, and kept. Paths in a list count from its folder.
+    """
     path, texts = getattr(given, "input", None), getattr(given, "texts", [])
+    if medium != "text":
+        from regard.data.media import ENDINGS
+
+        if path is None or Path(path).suffix.lower() in ENDINGS[medium]:
+            return _some([*([path] if path else []), *texts], medium)
+        folder = Path() if path == "-" else Path(path).parent
+        return _some([*(str(folder / each) for each in _lines(path)), *texts], medium)
     if texts and path:
         raise RegardError("texts were given as arguments and by --input; give one of them")
-    if texts:
-        return list(texts)
+    return list(texts) if texts else _lines(path or "-")
+
+
+def _some(paths: list[str], medium: Medium) -> list[str]:
+    if not paths:
+        raise RegardError(f"this model predicts from files ({medium}); name one or more, or give a list with --input")
+    return paths
+
+
+def _lines(path: str) -> list[str]:
     from regard.data.reading import read_texts
 
-    texts, report = read_texts(path or "-")
+    texts, report = read_texts(path)
     if report.noted:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     return texts

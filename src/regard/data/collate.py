@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
+
+from regard.data.media import Generators, Images, Sounds
+from regard.data.tokenisers import Tokeniser
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,8 @@ class Batch:
     The two target sides are of one width T, the longest target and its mark. An empty batch has B = S = T = 0.
     """
 
-    source: Tensor  # (B, S) int64, padded at the end
-    source_lengths: Tensor  # (B,) int64
+    source: Tensor  # (B, S) int64 ids, padded at the end; or images (B, C, H, W) or frames (B, S, bands) float32
+    source_lengths: Tensor  # (B,) int64; of images (B, 2), heights and widths
     target_in: Tensor  # (B, T) int64, begins with bos
     target_out: Tensor  # (B, T) int64, ends with eos
     target_lengths: Tensor  # (B,) int64, the mark counted
@@ -73,15 +77,33 @@ def collate(
     eos: int,
 ) -> Batch:
     """Put the examples of those `indices` side by side: `sources[i]` and `targets[i]`, ids without marks."""
-    source, source_lengths = pad([sources[index] for index in indices], source_pad)
+    side = pad([sources[index] for index in indices], source_pad)
+    return with_targets(*side, targets, indices, target_pad=target_pad, bos=bos, eos=eos)
+
+
+def with_targets(
+    source: Tensor,
+    sizes: Tensor,
+    targets: Sequence[ArrayLike],
+    indices: Sequence[int],
+    *,
+    target_pad: int,
+    bos: int,
+    eos: int,
+) -> Batch:
+    """A batch of sources that are side by side already, with the targets of the same examples."""
     chosen = [np.asarray(targets[index], np.int64) for index in indices]
     target_in, target_lengths = pad([np.concatenate(((bos,), row)) for row in chosen], target_pad)
     target_out, _ = pad([np.concatenate((row, (eos,))) for row in chosen], target_pad)
-    return Batch(
-        source,
-        source_lengths,
-        target_in,
-        target_out,
-        target_lengths,
-        torch.tensor(list(indices), dtype=torch.int64),
-    )
+    numbers = torch.tensor(list(indices), dtype=torch.int64)
+    return Batch(source, sizes, target_in, target_out, target_lengths, numbers)
+
+
+def side_by_side(
+    sources: Sequence[Any], by: Tokeniser | Images | Sounds, draws: Generators | None = None
+) -> tuple[Tensor, Tensor]:
+    """Sources as tensors, padded, and their sizes: ids of a tokeniser, or items of which media make features.
+
+    `draws` has a generator for each item where they are to be varied.
+    """
+    return by.batch(sources, draws) if isinstance(by, (Images, Sounds)) else pad(sources, by.pad)

@@ -10,7 +10,8 @@ import numpy as np
 import regex  # type: ignore[import-untyped]
 from numpy.typing import ArrayLike
 
-from regard.data.examples import Examples, Omitted
+from regard.data.examples import Examples, Lengths, Omitted
+from regard.data.media import Images, Sounds, Source
 from regard.data.reading import Pair
 from regard.data.tokenisers import Tokeniser
 
@@ -94,30 +95,38 @@ def coverage(tokeniser: Tokeniser, texts: Sequence[str], *, shown: int = 5) -> C
 def describe(
     examples: Examples,
     omitted: Omitted,
-    source_tokeniser: Tokeniser,
+    source: Source,
     target_tokeniser: Tokeniser,
     dev: Sequence[Pair] = (),
 ) -> list[str]:
     """The lines that `--dry-run` shows about a corpus."""
     lines = [f"training pairs: {len(examples):,}" + (f"; development pairs: {len(dev):,}" if dev else "")]
     lines += str(omitted).splitlines()
-    for side, tokeniser, ids in (
-        ("source", source_tokeniser, examples.sources),
-        ("target", target_tokeniser, examples.targets),
-    ):
+    sides: list[tuple[str, Tokeniser, Lengths]] = [("target", target_tokeniser, examples.target_lengths - 1)]
+    if isinstance(source, (Images, Sounds)):
+        lines += ["", f"source: {source.described()}", *_spread("places of each", examples.source_lengths)]
+    else:
+        sides = [("source", source, examples.source_lengths), *sides]
+    for side, tokeniser, lengths in sides:
         texts = [pair.source if side == "source" else pair.target for pair in examples.pairs]
-        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
         scripts = ", ".join(f"{name} {share:.1%}" for name, share in script_shares(texts).items() if share >= 0.001)
         lines += [
             "",
             f"{side}: {tokeniser.kind}, a vocabulary of {len(tokeniser.vocabulary):,}, {int(lengths.sum()):,} tokens",
             f"  scripts: {scripts or 'no letters'}",
         ]
-        if lengths.size:
-            middle, most = np.percentile(lengths, (50, 99))
-            lines.append(f"  tokens a line: median {middle:.0f}, 99 % at most {most:.0f}, longest {lengths.max():,}")
-            lines += [f"  {row}" for row in histogram(lengths)]
+        lines += _spread("tokens a line", lengths)
         if dev:
             of_dev = [pair.source if side == "source" else pair.target for pair in dev]
             lines.append(f"  development part: {coverage(tokeniser, of_dev)}")
     return lines
+
+
+def _spread(what: str, lengths: Lengths) -> list[str]:
+    if not lengths.size:
+        return []
+    middle, most = np.percentile(lengths, (50, 99))
+    return [
+        f"  {what}: median {middle:.0f}, 99 % at most {most:.0f}, longest {lengths.max():,}",
+        *(f"  {row}" for row in histogram(lengths)),
+    ]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from regard.data.media import Item
 from regard.data.reading import Pair
 from regard.data.report import Tally
+from regard.data.shelf import Shelf, reason_of
 from regard.data.tokenisers import Tokeniser
 from regard.errors import RegardError
 
@@ -20,10 +24,10 @@ Lengths = NDArray[np.int64]
 @dataclass(frozen=True)
 class Examples:
     """What a model is trained on: example i is `pairs[i]`, its source `sources[i]` and its target `targets[i]`, both
-    without begin and end marks."""
+    without begin and end marks. Sources are ids, or images or recordings on a shelf."""
 
     pairs: tuple[Pair, ...]
-    sources: tuple[Ids, ...]
+    sources: Sequence[Ids] | Sequence[Item]
     targets: tuple[Ids, ...]
 
     def __len__(self) -> int:
@@ -31,13 +35,18 @@ class Examples:
 
     @property
     def source_lengths(self) -> Lengths:
-        """The number of source tokens of each example."""
+        """The number of source tokens of each example, or of the places of an image or a recording."""
         return np.fromiter(map(len, self.sources), np.int64, len(self.sources))
 
     @property
     def target_lengths(self) -> Lengths:
         """The number of target tokens of each example with its end mark: the columns that it fills in a batch."""
         return np.fromiter(map(len, self.targets), np.int64, len(self.targets)) + 1
+
+    def given(self, index: int) -> str | Item:
+        """The source of an example as a predictor takes it: a text, or what was read of its file."""
+        source = self.sources[index]
+        return source if isinstance(source, Item) else self.pairs[index].source
 
 
 @dataclass(frozen=True)
@@ -51,10 +60,15 @@ class Omitted:
     longest_target: int
     max_source_tokens: int | None
     max_target_tokens: int | None
+    unusable: Mapping[str, Tally] = field(default_factory=dict)
+    """Sources that could not be read, by the reason."""
+    noted: Mapping[str, Tally] = field(default_factory=dict)
+    """What is worth knowing of sources that were kept."""
 
     @property
     def count(self) -> int:
-        return self.overlong_sources.count + self.overlong_targets.count + self.without_tokens.count
+        several = sum(tally.count for tally in self.unusable.values())
+        return self.overlong_sources.count + self.overlong_targets.count + self.without_tokens.count + several
 
     def __str__(self) -> str:
         shown = []
@@ -69,6 +83,8 @@ class Omitted:
                 )
         if self.without_tokens.count:
             shown.append(f"left out, a side without any token: {self.without_tokens}")
+        shown += [f"left out, {reason}: {tally}" for reason, tally in self.unusable.items()]
+        shown += [f"kept, {reason}: {tally}" for reason, tally in self.noted.items()]
         return "\n".join(shown)
 
 
@@ -116,3 +132,61 @@ def encode_pairs(
         ),
         omitted,
     )
+
+
+class _Lying(Sequence[Item]):
+    """The items of some pairs, taken from the shelf when they are asked for."""
+
+    def __init__(self, shelf: Shelf, names: Sequence[str]) -> None:
+        self._shelf, self._names = shelf, tuple(names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._shelf.item(name) for name in self._names[index]]
+        return self._shelf.item(self._names[index])
+
+
+def shelve_pairs(
+    pairs: Sequence[Pair],
+    shelf: Shelf,
+    target_tokeniser: Tokeniser,
+    *,
+    max_target_tokens: int | None = None,
+    seconds: float | None = None,
+) -> tuple[Examples, Omitted]:
+    """The examples of pairs whose sources lie on a shelf.
+
+    Left out and counted are pairs whose source could not be read, is a recording of more than so many `seconds`, or
+    whose target is too long or has no token. Raises RegardError where pairs were given and all of them are left out.
+    """
+    targets = target_tokeniser.encode_ids([pair.target for pair in pairs])
+    long_sources, long_targets, without_tokens = Tally(), Tally(), Tally()
+    unusable, noted = defaultdict[str, Tally](Tally), defaultdict[str, Tally](Tally)
+    kept: list[int] = []
+    for index, (pair, target) in enumerate(zip(pairs, targets, strict=True)):
+        if pair.source in shelf.failed:
+            unusable[reason_of(pair.source, shelf.failed[pair.source])].add(pair.line, pair.source)
+            continue
+        lasts = shelf.seconds_of(pair.source)
+        if seconds is not None and lasts > seconds:
+            unusable[f"recordings of more than {seconds:g} seconds (data.sound.seconds)"].add(pair.line, pair.source)
+        elif max_target_tokens is not None and len(target) > max_target_tokens:
+            long_targets.add(pair.line)
+        elif not target:
+            without_tokens.add(pair.line)
+        else:
+            kept.append(index)
+            for note in shelf.entries[pair.source].notes:
+                noted[note].add(pair.line, pair.source)
+    longest = max(map(len, targets), default=0)
+    omitted = Omitted(
+        long_sources, long_targets, without_tokens, 0, longest, None, max_target_tokens, dict(unusable), dict(noted)
+    )
+    if pairs and not kept:
+        raise RegardError(f"{pairs[0].file}: no pair is left ({str(omitted).replace(chr(10), '; ')})")
+    chosen = [pairs[index] for index in kept]
+    sources = _Lying(shelf, [pair.source for pair in chosen])
+    return Examples(tuple(chosen), sources, tuple(np.array(targets[index], np.int32) for index in kept)), omitted

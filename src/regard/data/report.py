@@ -9,22 +9,25 @@ _SHOWN = 5
 
 @dataclass
 class Tally:
-    """How often something happened, and the lines where it happened first."""
+    """How often something happened, and the lines where it happened first, with a name where one says more."""
 
     count: int = 0
     first_lines: list[int] = field(default_factory=list)
+    first_names: list[str] = field(default_factory=list)
 
-    def add(self, line: int) -> None:
+    def add(self, line: int, name: str = "") -> None:
         self.count += 1
         if len(self.first_lines) < _SHOWN:
             self.first_lines.append(line)
+            self.first_names += [name] if name else []
 
     def __str__(self) -> str:
         if not self.first_lines:
             return f"{self.count:,}"
         more = ", ..." if self.count > len(self.first_lines) else ""
         noun = "line" if self.count == 1 else "lines"
-        return f"{self.count:,} ({noun} {', '.join(map(str, self.first_lines))}{more})"
+        names = f": {', '.join(self.first_names)}" if self.first_names else ""
+        return f"{self.count:,} ({noun} {', '.join(map(str, self.first_lines))}{names}{more})"
 
 
 @dataclass

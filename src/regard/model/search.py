@@ -11,7 +11,7 @@ Without a beam (`beam` = 1) this is greedy search, whatever the penalties.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -76,9 +76,10 @@ class Hypothesis:
 
 def search(
     model: Model,
-    sources: Sequence[Sequence[int] | npt.NDArray[np.int64]],
+    sources: Sequence[Any],
     settings: SearchSettings,
     *,
+    pad: Callable[[Sequence[Any]], tuple[Tensor, Tensor]] | None = None,
     longest: Sequence[int] | None = None,
     observe: Collection[str] = ("cross",),
     device: torch.device | str = "cpu",
@@ -87,7 +88,8 @@ def search(
 
     Args:
         model: an `EncoderDecoder`, or what does the same steps; evaluated as in prediction, whatever its mode.
-        sources: token ids.
+        sources: token ids, or what `pad` takes; the length of each is how many places there are to attend to.
+        pad: what makes of sources the tensors that the model encodes: them side by side, and their sizes.
         longest: for each source how many tokens a target may have, if `settings.max_length` does not say: where
             neither does, twice its length and ten.
         observe: the places whose weights come with every hypothesis.
@@ -101,12 +103,17 @@ def search(
 
     def searched(numbers: Sequence[int]) -> list[list[Hypothesis]]:
         lengths = [len(sources[number]) for number in numbers]
-        padded = torch.full((len(numbers), max(1, *lengths)), model.source_pad, dtype=torch.int64)
-        for row, number in enumerate(numbers):
-            padded[row, : lengths[row]] = torch.as_tensor(np.asarray(sources[number], np.int64))
+        side, sizes = (pad or padded_ids)([sources[number] for number in numbers])
         limits = [_limit(model, settings, len(sources[n]), longest[n] if longest else None) for n in numbers]
-        batch = _Search(model, padded.to(device), torch.tensor(lengths, device=device), limits, settings, observe)
+        batch = _Search(model, (side.to(device), sizes.to(device)), lengths, limits, settings, observe)
         return batch.run()
+
+    def padded_ids(rows: Sequence[Any]) -> tuple[Tensor, Tensor]:
+        lengths = torch.tensor([len(row) for row in rows])
+        side = torch.full((len(rows), max(1, int(lengths.max()))), model.source_pad, dtype=torch.int64)
+        for into, row in zip(side, rows, strict=True):
+            into[: len(row)] = torch.as_tensor(np.asarray(row, np.int64))
+        return side, lengths
 
     found: list[list[Hypothesis]] = [[] for _ in sources]
     order = sorted(range(len(sources)), key=lambda number: len(sources[number]))
@@ -137,8 +144,8 @@ class _Search:
     def __init__(
         self,
         model: Model,
-        source: Tensor,
-        lengths: Tensor,
+        sources: tuple[Tensor, Tensor],
+        lengths: list[int],
         limits: list[int],
         settings: SearchSettings,
         observe: Collection[str],
@@ -146,17 +153,17 @@ class _Search:
         self.model, self.settings, self.beams = model, settings, settings.beam
         self.shown = frozenset(observe)
         self.observe = self.shown | {"cross"} if settings.coverage_penalty else self.shown
-        self.encoded = model.encode(source, lengths, self.shown & {"encoder.self"})
+        self.encoded = model.encode(*sources, self.shown & {"encoder.self"})
         self.within_source: Observed = self.encoded.observed if "encoder.self" in self.shown else {}
         # One hypothesis of nothing; the first choice makes `beams` of it.
         self.memory, self.state = model.prepare(self.encoded), model.start(self.encoded, 1)
-        count, device = len(source), source.device
+        count, device, places = len(lengths), sources[0].device, max(1, *lengths)
         self.rows = torch.arange(count, device=device)
         self.limits = torch.tensor(limits, device=device)
         self.lengths, self.shortest_limit = lengths, min(limits)
-        self.mask = torch.arange(source.shape[1], device=device) < lengths[:, None]
+        self.mask = torch.arange(places, device=device) < torch.tensor(lengths, device=device)[:, None]
         self.tokens = torch.full((count, 1), model.bos, device=device)
-        self.covered = torch.zeros(count, 1, source.shape[1], device=device)
+        self.covered = torch.zeros(count, 1, places, device=device)
         self.live = torch.zeros(count, 1, device=device)  # log-probabilities, -inf where there is no hypothesis
         self.never = torch.tensor(model.never, dtype=torch.int64, device=device)
         self.never_yet = torch.tensor((*model.never, model.eos), dtype=torch.int64, device=device)
@@ -258,7 +265,7 @@ class _Search:
             raise NotNumbersError("search: the model gives no token a probability; its parameters may not be numbers")
         found = []
         for score, log_prob, said, parent in best:
-            length = int(self.lengths[number])
+            length = self.lengths[number]
             tokens, attention = self.trail.follow(number, said, parent, length)
             for place, weights in self.within_source.items():
                 attention[place] = array(weights[number, :, :length, :length])

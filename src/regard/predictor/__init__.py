@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from regard.predictor.building import make_model
 from regard.predictor.explanation import Explanation, Step, explain
 from regard.predictor.prediction import Prediction
-from regard.predictor.predictor import Predictor, load, make_model
+from regard.predictor.predictor import Predictor, load
 
 __all__ = ["Explanation", "Prediction", "Predictor", "Step", "explain", "load", "make_model"]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from regard.data.encoding import Encoding
+from regard.data.media import Item
 from regard.errors import RegardError
 from regard.maps import visible
 from regard.predictor.intervention import between
@@ -49,16 +50,17 @@ class Explanation:
     of: tuple[int, int]
 
 
-def explain(predictor: Predictor, text: str, **search: Any) -> Explanation:
+def explain(predictor: Predictor, source: Any, **search: Any) -> Explanation:
     """Predict, then go along the prediction once more and keep what the attention computes.
 
     Of several layers and heads it is the layer that is shown, and the head that is, or the first one where the mean of
-    the layer's heads is shown (a mean has no scores). Raises RegardError for an empty text, and without attention.
+    the layer's heads is shown (a mean has no scores). Raises RegardError for an empty text, what can't be read,
+    and without attention.
     """
-    prediction = predictor.predict(text, **search)
+    encoding = predictor.encode(source)
+    prediction = predictor.predict(encoding if isinstance(encoding, Item) else source, **search)
     if not prediction.tokens and prediction.attention is None and predictor.has_attention:
         raise RegardError(f"there is nothing to explain: {prediction.note}")
-    encoding = predictor.source.encode(prediction.source)
     with between(predictor.model) as watched:
         said, memory = _go_along(predictor, encoding, prediction.tokens)
     layer, head = predictor.facts.shown
@@ -84,7 +86,7 @@ def explain(predictor: Predictor, text: str, **search: Any) -> Explanation:
     settings = predictor.settings.model.cross
     return Explanation(
         prediction,
-        tuple(visible(piece) for piece in encoding.pieces),
+        predictor.labels(encoding).labels,
         tuple(steps),
         settings.score,
         settings.normalizer,
@@ -95,14 +97,15 @@ def explain(predictor: Predictor, text: str, **search: Any) -> Explanation:
 
 
 def _go_along(
-    predictor: Predictor, source: Encoding, tokens: tuple[int, ...]
+    predictor: Predictor, source: Encoding | Item, tokens: tuple[int, ...]
 ) -> tuple[list[tuple[dict[tuple[str, int], torch.Tensor], float]], Any]:
     """For each token and the end mark the weights and the log-probability; and the memory."""
     model, device = predictor.model, predictor.device
     model.eval()
     found = []
     with torch.inference_mode():
-        encoded = model.encode(torch.tensor([source.ids], device=device), torch.tensor([len(source)], device=device))
+        side, sizes = predictor.side_by_side([source])
+        encoded = model.encode(side.to(device), sizes.to(device))
         memory, state = model.prepare(encoded), model.start(encoded, 1)
         before = predictor.target.bos
         for token in (*tokens, predictor.target.eos):

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from regard.data.encoding import Encoding
 from regard.data.tokenisers import Tokeniser
 from regard.folder import Facts
 from regard.maps import NO_WORD, AttentionMap, Tokens
-
-Rows = npt.NDArray[np.floating[Any]]
 
 
 def source_tokens(encoding: Encoding) -> Tokens:
@@ -43,11 +37,6 @@ def said_tokens(encoding: Encoding, tokeniser: Tokeniser) -> Tokens:
         encoding.text,
         (*encoding.offsets, (end, end)),
     )
-
-
-def attention_map(rows: Rows, source: Encoding, tokeniser: Tokeniser, ids: Sequence[int], place: str) -> AttentionMap:
-    """The map of all layers and heads, of `rows` (layers, heads, target tokens, source tokens)."""
-    return AttentionMap(rows, source_tokens(source), target_tokens(tokeniser, ids), place=place)
 
 
 def shown_map(every: AttentionMap, facts: Facts, reading: bool) -> AttentionMap:

@@ -1,4 +1,4 @@
-"""What a model says to one text."""
+"""What a model says to one source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class Prediction:
     tokens over source tokens; where the model has several layers or heads it is the one chosen when the model was
     trained, and `every_attention` has them all. Both are None for a model without attention and for an empty text.
     `alternatives` are the next best outputs, the best of them first. `unknown` names the pieces of the source that the
-    model has never seen; `note` says what a person should know of this prediction.
+    model has never seen; `note` says what a person should know of this prediction. Where `read` is False the source, a
+    file among several, could not be read, and the note says why.
     """
 
     source: str
@@ -27,6 +28,7 @@ class Prediction:
     unknown: tuple[str, ...] = ()
     note: str = ""
     tokens: tuple[int, ...] = field(default=(), repr=False)
+    read: bool = True
 
     def __str__(self) -> str:
         return self.text

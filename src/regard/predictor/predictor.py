@@ -10,28 +10,29 @@ from typing import Any, overload
 import numpy as np
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from regard.configuration import checked, with_given
 from regard.data.batches import evaluation_batches, restore
-from regard.data.collate import collate
+from regard.data.collate import side_by_side, with_targets
 from regard.data.encoding import Encoding
+from regard.data.media import Images, Item, Sounds, Source, encode, listed, name_of
 from regard.data.tokenisers import Tokeniser, unknown_pieces
 from regard.errors import RegardError, shown
-from regard.folder import FACTS, WEIGHTS, Facts, load_facts, load_settings, load_tokenisers, load_weights, weight_shapes
-from regard.maps import AttentionMap
-from regard.memory import in_halves, whole_memory
+from regard.folder import FACTS, WEIGHTS, Facts, load_facts, load_settings, load_sides, load_weights, weight_shapes
+from regard.maps import AttentionMap, Tokens
+from regard.memory import in_halves
 from regard.model import EncoderDecoder, Hypothesis, search
+from regard.predictor.building import check_fit, check_shown, device_of, make_model, outline
 from regard.predictor.intervention import between, cross_attentions
-from regard.predictor.labels import attention_map, said_tokens, shown_map, source_tokens
+from regard.predictor.labels import said_tokens, shown_map, source_tokens, target_tokens
 from regard.predictor.prediction import Prediction
-from regard.settings import SearchSettings, Settings
+from regard.settings import Medium, SearchSettings, Settings
 
 _BREAKS = re.compile(r"[\t\n\r\v\f]+")
 _FORCED_CELLS = 4_000
 _TIMES_LONGER = 20
-# What safetensors calls the types that a model's numbers have.
-_STORED = {torch.float32: "F32", torch.float64: "F64", torch.bfloat16: "BF16", torch.float16: "F16"}
+_MOST_PLACES = 1_000_000
+_NO_NUMBERS = np.zeros(0, np.uint8)
 EMPTY = "an empty text: nothing to predict from"
 
 
@@ -40,13 +41,14 @@ class Predictor:
 
     Args:
         model: the encoder-decoder; it is put into evaluation mode when it predicts.
-        source, target: the tokenisers of both sides.
+        source: the tokeniser of its texts, or what reads its images or recordings.
+        target: the tokeniser of what it says.
         settings: of the model; those of the search are the defaults of `predict`.
         facts: what its training left behind.
     """
 
     def __init__(
-        self, model: EncoderDecoder, source: Tokeniser, target: Tokeniser, settings: Settings, facts: Facts
+        self, model: EncoderDecoder, source: Source, target: Tokeniser, settings: Settings, facts: Facts
     ) -> None:
         self.model, self.source, self.target = model, source, target
         self.settings, self.facts = settings, facts
@@ -59,13 +61,13 @@ class Predictor:
         """
         folder = Path(folder)
         settings, facts = load_settings(folder), load_facts(folder)
-        source, target = load_tokenisers(folder)
+        source, target = load_sides(folder, settings)
         # The file's size bounds the model's only after both are known to fit.
-        _check_fit(outline(settings, source, target), weight_shapes(folder / WEIGHTS), folder / WEIGHTS)
+        check_fit(outline(settings, source, target), weight_shapes(folder / WEIGHTS), folder / WEIGHTS)
         model = make_model(settings, source, target)
         model.load_state_dict(load_weights(folder / WEIGHTS))
-        _check_shown(model, facts, folder / FACTS)
-        return cls(model.to(_device(device)).eval(), source, target, settings, facts)
+        check_shown(model, facts, folder / FACTS)
+        return cls(model.to(device_of(device)).eval(), source, target, settings, facts)
 
     @property
     def device(self) -> torch.device:
@@ -77,35 +79,45 @@ class Predictor:
         """Whether the decoder attends to the source; with a fixed context it does not."""
         return bool(cross_attentions(self.model))
 
-    @overload
-    def predict(self, texts: str, *, attention: Any = None, **search: Any) -> Prediction: ...
+    @property
+    def medium(self) -> Medium:
+        """What this model predicts from: text, image or sound."""
+        return self.source.medium if isinstance(self.source, (Images, Sounds)) else "text"
 
     @overload
-    def predict(self, texts: Sequence[str], *, attention: Any = None, **search: Any) -> list[Prediction]: ...
+    def predict(self, sources: str, *, attention: Any = None, **search: Any) -> Prediction: ...
 
+    @overload
     def predict(
-        self, texts: str | Sequence[str], *, attention: Any = None, **search: Any
-    ) -> Prediction | list[Prediction]:
-        """The best output for each text, in their order.
+        self, sources: list[Any] | tuple[str, ...], *, attention: Any = None, **search: Any
+    ) -> list[Prediction]: ...
+
+    @overload
+    def predict(self, sources: Any, *, attention: Any = None, **search: Any) -> Any: ...
+
+    def predict(self, sources: Any, *, attention: Any = None, **search: Any) -> Prediction | list[Prediction]:
+        """The best output for each source, in their order.
 
         Args:
-            texts: one text, or several.
+            sources: one text, or several. For a model of images or recordings: a path, bytes, a file object, or an
+                array (an image's (H, W) or (H, W, 3); a recording's as a pair (samples, rate)), or a list of such. Of
+                several, one that can't be read gets an empty prediction whose `note` says why.
             attention: weights (target tokens, source tokens), or a map of one matrix over the same source pieces, to
                 use instead of the model's own at every step, for all layers and heads; one row (source tokens) is used
-                at every step; a row of nan leaves the model's own. For a single text.
+                at every step; a row of nan leaves the model's own. For a single source.
             search: settings of the search by name: beam, n_best, length_penalty, ...
 
-        Raises RegardError for settings that there are not, and for weights that do not fit the text.
+        Raises RegardError for settings that there are not, for weights that do not fit the source, and for a single
+        image or recording that can't be read.
         """
         settings = with_given(self.settings.search, checked(search, "predict", SearchSettings))
         # Whoever asks for more outputs than the beam has wants them all the same.
         if settings.n_best > settings.beam:
             settings = with_given(settings, {"beam": settings.n_best})
-        single = isinstance(texts, str)
+        listed, single = self._listed(sources)
         if attention is not None and not single:
-            raise RegardError("predict: attention replaces the weights of one text; give a single one")
-        listed = [texts] if isinstance(texts, str) else _listed(texts)
-        encodings = [self.source.encode(_clean(text)) for text in listed]
+            raise RegardError("predict: attention replaces the weights of one source; give a single one")
+        encodings = self._encoded(listed, single)
         most = self._longest_source(settings)
         filled = [number for number, encoding in enumerate(encodings) if 0 < len(encoding) <= most]
         if attention is None:
@@ -117,18 +129,18 @@ class Predictor:
             found = []
         hypotheses = dict(zip(filled, found, strict=True))
         predictions = [
-            self._prediction(encoding, hypotheses[number]) if number in hypotheses else _nothing(encoding, most)
+            self._prediction(encoding, hypotheses[number]) if number in hypotheses else self._nothing(encoding, most)
             for number, encoding in enumerate(encodings)
         ]
         return predictions[0] if single else predictions
 
-    def align(self, sources: Sequence[str], targets: Sequence[str]) -> list[AttentionMap | None]:
+    def align(self, sources: Sequence[Any], targets: Sequence[str]) -> list[AttentionMap | None]:
         """What the model attends to while it is made to say given targets (forced decoding).
 
-        A map of all layers and heads for each pair; None for pairs with a side that is empty or longer than what
-        is predicted, and without attention.
+        A map of all layers and heads for each pair; None for pairs with a side that is empty, longer than what is
+        predicted, or can't be read, and without attention.
         """
-        encodings = [self.source.encode(_clean(text)) for text in sources]
+        encodings = self._encoded(sources, False)
         given = [self.target.encode(_clean(text)) for text in targets]
         said = [encoding.ids for encoding in given]
         most, most_said = self._longest_source(self.settings.search), self._longest_said()
@@ -140,7 +152,7 @@ class Predictor:
         maps: list[AttentionMap | None] = [None] * len(encodings)
         if not filled or not self.has_attention:
             return maps
-        lengths = [max(len(encodings[number].ids), len(said[number]) + 1) for number in filled]
+        lengths = [max(len(encodings[number]), len(said[number]) + 1) for number in filled]
         batches = evaluation_batches(lengths, size=_FORCED_CELLS, unit="tokens")
 
         def forced(batch: Sequence[int]) -> list[Any]:
@@ -148,9 +160,26 @@ class Predictor:
 
         rows = restore(batches, [in_halves(forced, batch, "pairs") for batch in batches])
         for number, weights in zip(filled, rows, strict=True):
-            source, target = source_tokens(encodings[number]), said_tokens(given[number], self.target)
-            maps[number] = AttentionMap(weights, source, target, place="cross")
+            maps[number] = self._map(weights, encodings[number], said_tokens(given[number], self.target))
         return maps
+
+    def encode(self, source: Any) -> Encoding | Item:
+        """A text in the model's tokens, or an image or a recording that was read. Raises RegardError."""
+        if isinstance(self.source, (Images, Sounds)):
+            return encode(self.source, source)
+        return self.source.encode(_clean(source))
+
+    def side_by_side(self, encodings: Sequence[Encoding | Item]) -> tuple[Tensor, Tensor]:
+        """What the model is given of sources, padded, and their sizes."""
+        rows = [encoding if isinstance(encoding, Item) else encoding.ids for encoding in encodings]
+        return side_by_side(rows, self.source)
+
+    def labels(self, source: Encoding | Item) -> Tokens:
+        """The names of a source's places: its tokens, the rows and columns of an image, or seconds."""
+        if isinstance(source, Encoding):
+            return source_tokens(source)
+        assert isinstance(self.source, (Images, Sounds))
+        return self.source.tokens(source)
 
     def shown(self, every: AttentionMap, reading: bool | None = None) -> AttentionMap:
         """The one matrix of a map that is shown to people: that of the layer and head chosen after training.
@@ -164,6 +193,8 @@ class Predictor:
         """The most tokens of a text that is predicted from: far more would take hours, and the model knows nothing of
         such lengths."""
         most = settings.max_source or _TIMES_LONGER * self.settings.data.max_source_tokens
+        if self.medium != "text" and settings.max_source is None:  # of which length is no question of tokens
+            most = _MOST_PLACES
         places = self.settings.model.longest_source
         return most if places is None else min(most, places)
 
@@ -174,24 +205,51 @@ class Predictor:
 
     # Parts ------------------------------------------------------------------------------------------------------------
 
-    def _search(self, encodings: Sequence[Encoding], settings: SearchSettings) -> list[list[Hypothesis]]:
+    def _listed(self, sources: Any) -> tuple[list[Any], bool]:
+        """The sources that were given, and whether it was a single one."""
+        if self.medium != "text":
+            return listed(sources)
+        return ([sources], True) if isinstance(sources, str) else (_listed(sources), False)
+
+    def _encoded(self, sources: Sequence[Any], single: bool) -> list[Encoding | Item]:
+        """Of several files, one that can't be read becomes an item without places."""
+        found: list[Encoding | Item] = []
+        for source in sources:
+            try:
+                found.append(self.encode(source))
+            except RegardError as error:
+                if single or self.medium == "text":
+                    raise
+                found.append(Item(name_of(source), _NO_NUMBERS, (0,), (str(error),)))
+        return found
+
+    def _map(self, weights: Any, source: Encoding | Item, target: Tokens) -> AttentionMap:
+        """The map of all layers and heads, of `weights` (layers, heads, target tokens, places)."""
+        media = self.source if isinstance(self.source, (Images, Sounds)) else None
+        look = media.look(source) if media is not None and isinstance(source, Item) else None
+        return AttentionMap(weights, self.labels(source), target, place="cross", medium=look)
+
+    def _search(self, encodings: Sequence[Encoding | Item], settings: SearchSettings) -> list[list[Hypothesis]]:
         return search(
             self.model,
-            [encoding.ids for encoding in encodings],
+            encodings,
             settings,
+            pad=self.side_by_side,
             longest=[self.facts.longest_output(len(encoding)) for encoding in encodings],
             observe=("cross",) if self.has_attention else (),
             device=self.device,
         )
 
-    def _prediction(self, source: Encoding, hypotheses: Sequence[Hypothesis]) -> Prediction:
+    def _prediction(self, source: Encoding | Item, hypotheses: Sequence[Hypothesis]) -> Prediction:
         best, *others = [self._one(source, hypothesis) for hypothesis in hypotheses]
-        unknown = unknown_pieces(self.source, source)
-        notes = []
-        if unknown:
+        unknown: tuple[str, ...] = ()
+        notes: list[str] = []
+        if isinstance(source, Item) or isinstance(self.source, (Images, Sounds)):
+            notes += source.notes if isinstance(source, Item) else ()
+        elif unknown := unknown_pieces(self.source, source):
             named = " ".join(dict.fromkeys(unknown))
             notes.append(f"never seen in training: {named}")
-        if len(source) > self.settings.data.max_source_tokens:
+        if isinstance(source, Encoding) and len(source) > self.settings.data.max_source_tokens:
             notes.append(
                 f"{len(source)} tokens, more than the {self.settings.data.max_source_tokens} of any text in training"
             )
@@ -207,25 +265,24 @@ class Predictor:
             best.tokens,
         )
 
-    def _one(self, source: Encoding, hypothesis: Hypothesis) -> Prediction:
+    def _one(self, source: Encoding | Item, hypothesis: Hypothesis) -> Prediction:
         every = shown = None
         layers = sorted(key for key in hypothesis.attention if key[0] == "cross")
         if layers:
             rows = np.stack([hypothesis.attention[key] for key in layers])
-            every = attention_map(rows, source, self.target, (*hypothesis.tokens, self.target.eos), "cross")
+            every = self._map(rows, source, target_tokens(self.target, (*hypothesis.tokens, self.target.eos)))
             shown = self.shown(every)
         text = self.target.decode(hypothesis.tokens)
         return Prediction(source.text, text, hypothesis.log_prob, shown, every, tokens=hypothesis.tokens)
 
     def _forced(
-        self, numbers: Sequence[int], encodings: Sequence[Encoding], said: Sequence[Sequence[int]]
+        self, numbers: Sequence[int], encodings: Sequence[Encoding | Item], said: Sequence[Sequence[int]]
     ) -> list[Any]:
         """The weights (layers, heads, T, S) of some pairs, forced together."""
-        batch = collate(
-            [encoding.ids for encoding in encodings],
+        batch = with_targets(
+            *self.side_by_side([encodings[number] for number in numbers]),
             said,
             numbers,
-            source_pad=self.source.pad,
             target_pad=self.target.pad,
             bos=self.target.bos,
             eos=self.target.eos,
@@ -236,15 +293,26 @@ class Predictor:
             observed = self.model.forced(batch, observe=("cross",)).observed
         self.model.train(was_training)
         layers = torch.stack([observed[key].float() for key in sorted(observed)], 1).cpu().numpy()
-        sizes = zip(batch.target_lengths.tolist(), batch.source_lengths.tolist(), strict=True)
+        sizes = zip(batch.target_lengths.tolist(), [len(encodings[number]) for number in numbers], strict=True)
         return [weights[..., :target, :source] for weights, (target, source) in zip(layers, sizes, strict=True)]
 
-    def _replacement(self, attention: Any, source: Encoding) -> Tensor:
+    def _nothing(self, source: Encoding | Item, most: int) -> Prediction:
+        """What is said to a source that nothing is predicted from."""
+        note = EMPTY
+        if len(source) > most:
+            what = "places" if isinstance(source, Item) else "tokens"
+            note = f"{len(source):,} {what}, more than the {most:,} of search.max_source: nothing predicted"
+        elif isinstance(source, Item):
+            note = "; ".join(source.notes)
+        return Prediction(source.text, "", 0.0, note=note, read=isinstance(source, Encoding) or len(source) > 0)
+
+    def _replacement(self, attention: Any, source: Encoding | Item) -> Tensor:
         if isinstance(attention, AttentionMap):
-            if attention.source.pieces != source.pieces:
+            pieces = self.labels(source).pieces
+            if attention.source.pieces != pieces:
                 raise RegardError(
                     "predict: attention is a map over other source pieces, of another text or model "
-                    f"({shown(' '.join(attention.source.pieces))} instead of {shown(' '.join(source.pieces))})"
+                    f"({shown(' '.join(attention.source.pieces))} instead of {shown(' '.join(pieces))})"
                 )
             attention = attention.matrix
         try:
@@ -267,77 +335,6 @@ def load(folder: str | Path, device: str = "auto") -> Predictor:
     return Predictor.load(folder, device)
 
 
-def make_model(settings: Settings, source: Tokeniser, target: Tokeniser) -> EncoderDecoder:
-    """A model with fresh weights.
-
-    Raises RegardError where settings do not fit each other, and for a model larger than the machine's memory.
-    """
-    drawn = outline(settings, source, target)
-    size, memory = sum(each.nbytes for each in (*drawn.parameters(), *drawn.buffers())), whole_memory()
-    if size > memory:
-        raise RegardError(
-            f"these settings make a model of {size / 2**30:,.1f} GiB, and this machine's memory is "
-            f"{memory / 2**30:,.1f} GiB; lower model.encoder.width, model.decoder.width, or the layers"
-        )
-    return _model(settings, source, target)
-
-
-def outline(settings: Settings, source: Tokeniser, target: Tokeniser) -> EncoderDecoder:
-    """The model without any numbers: its tensors have names, shapes and types, and take no memory."""
-    with torch.device("meta"), _NothingDrawn():
-        return _model(settings, source, target)
-
-
-class _NothingDrawn(TorchFunctionMode):
-    """Parameters without numbers are not drawn: torch would load its compiler for it, for a second."""
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = kwargs or {}
-        if getattr(function, "__name__", "") in ("normal_", "uniform_"):
-            return args[0] if args else given["tensor"]
-        return function(*args, **given)
-
-
-def _model(settings: Settings, source: Tokeniser, target: Tokeniser) -> EncoderDecoder:
-    return EncoderDecoder(
-        settings.model,
-        len(source.vocabulary),
-        len(target.vocabulary),
-        source_pad=source.pad,
-        target_pad=target.pad,
-        bos=target.bos,
-        eos=target.eos,
-    )
-
-
-def _check_fit(model: EncoderDecoder, found: Mapping[str, tuple[tuple[int, ...], str]], path: Path) -> None:
-    expected = {name: (tuple(each.shape), _STORED.get(each.dtype)) for name, each in model.state_dict().items()}
-    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-    if wrong:
-        others = f", and {len(wrong) - 1} other tensors differ" if len(wrong) > 1 else ""
-        what = "is missing" if wrong[0] not in found else "is too many" if wrong[0] not in expected else "differs"
-        raise RegardError(f"{path}: does not fit config.yaml ({shown(wrong[0])} {what}{others})")
-
-
-def _check_shown(model: EncoderDecoder, facts: Facts, path: Path) -> None:
-    places = cross_attentions(model)
-    layer, head = facts.shown
-    if places and (layer >= len(places) or head >= places[0].heads):
-        raise RegardError(f"{path}: shows layer {layer} and head {head}, and the model has {len(places)} of "
-                          f"{places[0].heads}; take the file from the model's original folder")  # fmt: skip
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        mps = torch.backends.mps.is_available()
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
-    if name not in ("cpu", "cuda", "mps"):
-        raise RegardError(f"there is no device {name!r}; known: auto, cpu, cuda, mps")
-    if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
-        raise RegardError(f"this machine has no device {name}; leave out --device, or give cpu")
-    return torch.device(name)
-
-
 def _clean(text: str) -> str:
     """A text as the readers give it: on one line, without white space at its ends."""
     return _BREAKS.sub(" ", text.strip().lstrip("\ufeff")).strip()
@@ -349,10 +346,3 @@ def _listed(texts: Any) -> list[str]:
         if not isinstance(text, str):
             raise RegardError(f"predict: came {shown(text)}; give a text, or several in a list")
     return found
-
-
-def _nothing(encoding: Encoding, most: int) -> Prediction:
-    note = EMPTY
-    if len(encoding) > most:
-        note = f"{len(encoding):,} tokens, more than the {most:,} of search.max_source: nothing predicted"
-    return Prediction(encoding.text, "", 0.0, note=note)

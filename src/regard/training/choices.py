@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from regard.configuration import Given, with_given
 from regard.data.detection import detect_kind
-from regard.settings import Settings
+from regard.errors import RegardError
+from regard.settings import ImageSettings, Settings
 from regard.training.corpus import Corpus, Texts
 
 
@@ -36,6 +41,10 @@ SIZES = (
 )
 FEWEST_UPDATES = 1_000
 _VALIDATIONS = 15
+# Images and recordings: what is looked at of a corpus, and what tells a line of text from other images.
+_LOOKED_AT, _LINE, _LINE_HEIGHT, _COLOURED = 40, 2.5, 32, 24
+_SPEECH_RATE = 16_000
+_SOURCES = 32
 Reasons = Mapping[str, str]
 
 
@@ -43,7 +52,7 @@ def choose_tokenisers(given: Given, texts: Texts) -> tuple[dict[str, Any], Reaso
     """The tokenisers that were not given, by name, and why."""
     chosen: dict[str, Any] = {}
     reasons: dict[str, str] = {}
-    for side in ("source", "target"):
+    for side in ("source", "target") if texts.medium == "text" else ("target",):
         name = f"data.{side}_tokens"
         if given.get(name) is None:
             choice = detect_kind([getattr(pair, side) for pair in texts.train])
@@ -59,6 +68,73 @@ def choose_tokenisers(given: Given, texts: Texts) -> tuple[dict[str, Any], Reaso
     return chosen, reasons
 
 
+def choose_reading(given: Given, texts: Texts) -> tuple[dict[str, Any], Reasons]:
+    """How images and recordings are read, and what one place stands for, where that was not given, by name, and why."""
+    wanted: dict[str, tuple[Any, str]] = {"data.medium": (texts.medium, "the names of the sources")}
+    if texts.medium == "text":
+        del wanted["data.medium"]
+        if given.get("data.medium") is None:
+            return {"data.medium": "text"}, {}
+    if texts.medium == "sound":
+        rate, why = _usual_rate(texts)
+        wanted["data.sound.rate"] = (rate, why)
+        wanted["model.encoder.stem"] = ("frames", "recordings")
+        wanted["model.encoder.place"] = ("4", "four frames, of a hundredth of a second each, to a place")
+    if texts.medium == "image":
+        wanted |= _image_reading(given, texts)
+    chosen = {name: value for name, (value, _) in wanted.items() if given.get(name) is None}
+    return chosen, {name: wanted[name][1] for name in chosen}
+
+
+def _usual_rate(texts: Texts) -> tuple[int, str]:
+    """The rate that most recordings have, and why: no more than speech needs."""
+    from regard.data.sounds import sound_rate
+
+    rates = Counter[int]()
+    for source in _some(texts):
+        with suppress(RegardError):
+            rates[source[1] if isinstance(source, tuple) else sound_rate(source)] += 1
+    if not rates:
+        return _SPEECH_RATE, "the usual one for speech"
+    rate, count = rates.most_common(1)[0]
+    if rate > _SPEECH_RATE:
+        return _SPEECH_RATE, f"recordings have {rate:,}, and speech needs no more"
+    return rate, f"that of {count} of {rates.total()} recordings"
+
+
+def _image_reading(given: Given, texts: Texts) -> dict[str, tuple[Any, str]]:
+    """For lines of text, much wider than they are high: one height, and places that are columns. For others a grid."""
+    from regard.data.images import read_image
+
+    whole = replace(ImageSettings(), colours="rgb")
+    pixels = []
+    for source in _some(texts):
+        with suppress(RegardError):
+            pixels.append(read_image(source, whole).values)
+    coloured = sum(bool((each.max(-1) - each.min(-1) > _COLOURED).any()) for each in pixels)
+    wanted: dict[str, tuple[Any, str]] = {
+        "data.image.colours": ("rgb", f"{coloured} of {len(pixels)} images have colours")
+        if 2 * coloured > len(pixels)
+        else ("grey", "most images have no colours")
+    }
+    stem = given.get("model.encoder.stem") or "convolution"
+    wanted["model.encoder.stem"] = (stem, "images")
+    shapes = sorted(each.shape[1] / each.shape[0] for each in pixels)
+    if shapes and shapes[len(shapes) // 2] >= _LINE and given.get("model.encoder.place") is None:
+        height = given.get("data.image.height") or _LINE_HEIGHT
+        wanted["data.image.height"] = (height, "the images are lines, much wider than they are high")
+        wanted["model.encoder.place"] = (f"{height}x4", "a line is read along its columns")
+    else:
+        wanted["model.encoder.place"] = ("8x8", "the usual grid of an image")
+    return wanted
+
+
+def _some(texts: Texts) -> list[Any]:
+    """Sources spread over the corpus, themselves or their paths."""
+    pairs = texts.train[:: max(1, len(texts.train) // _LOOKED_AT)][:_LOOKED_AT]
+    return [texts.at_hand.get(pair.source, pair.source) for pair in pairs]
+
+
 def size_for(pairs: int) -> Size:
     """What suits a corpus of so many pairs."""
     return next(size for size in SIZES if pairs <= size.pairs)
@@ -72,6 +148,9 @@ def choose_sizes(given: Given, corpus: Corpus) -> tuple[dict[str, Any], Reasons]
     wanted: dict[str, tuple[Any, str]] = {"training.batch": (size.batch, why), "model.dropout": (size.dropout, why)}
     if given.get("training.batch_unit") == "sentences":
         wanted["training.batch"] = (64, "a usual number of sentences")
+    elif corpus.shelf is not None:
+        usual = math.ceil(np.quantile(np.maximum(corpus.train.source_lengths, corpus.train.target_lengths), 0.9))
+        wanted["training.batch"] = (_SOURCES * usual, f"about {_SOURCES} sources of {usual} places")
     wanted |= dict.fromkeys(("model.encoder.width", "model.decoder.width", "model.embedding"), (size.width, why))
     for side in ("encoder", "decoder"):
         if given.get(f"model.{side}.kind") == "transformer":

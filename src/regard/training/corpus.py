@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from regard.data.examples import Examples, Omitted, encode_pairs
-from regard.data.reading import Pair, listed_pairs, read_pairs, read_parallel
+from regard.data.corpora import read_any
+from regard.data.examples import Examples, Omitted, encode_pairs, shelve_pairs
+from regard.data.media import Images, Sounds, Source, media_of, medium_of, name_of
+from regard.data.reading import Pair, listed_pairs
 from regard.data.report import ReadReport
+from regard.data.shelf import Shelf, fill
 from regard.data.splitting import hold_out, shared_sources
-from regard.data.tokenisers import Tokeniser, make_tokenisers
+from regard.data.tokenisers import Tokeniser, make_tokeniser, make_tokenisers
+from regard.errors import RegardError
 from regard.maps import Links, pharaoh
 from regard.model.guided import guide_place
-from regard.settings import DataSettings, Settings, Words
+from regard.settings import DataSettings, Medium, Settings, Words
 from regard.training.guidance import TokenLinks, read_guidance, token_links
 
 _LONGEST_MEASURED = 1000
@@ -33,6 +39,10 @@ class Texts:
     news: tuple[str, ...] = ()
     links: Mapping[int, Links] | None = None
     """Of each training pair, by the number of its line, where links were given to guide the attention."""
+    medium: Medium = "text"
+    """What sources are; of images and recordings, `Pair.source` is the path of a file, or a name in `at_hand`."""
+    at_hand: Mapping[str, Any] = field(default_factory=dict)
+    """Images and recordings that are no files, by the names that their pairs have for them."""
 
     @property
     def fingerprint(self) -> str:
@@ -60,10 +70,19 @@ class Corpus:
     dev: Examples
     omitted: Omitted
     unmeasured: Omitted
-    source: Tokeniser
+    source: Source
     target: Tokeniser
     guidance: tuple[TokenLinks, ...] | None = None
     """For each training example the links between its tokens."""
+    shelf: Shelf | None = None
+    """Where the images or recordings lie, if sources are such."""
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the texts, and of what was read of images and recordings."""
+        if self.shelf is None:
+            return self.texts.fingerprint
+        return hashlib.sha256(f"{self.texts.fingerprint} {self.shelf.fingerprint}".encode()).hexdigest()
 
 
 def read_texts_of(
@@ -81,30 +100,57 @@ def read_texts_of(
 
     `guided` is a file of links beside the pairs, which count `words`. Raises RegardError as the readers do.
     """
-    pairs, report = _read(path, parallel, settings)
+    pairs, report, medium = read_any(path, parallel, settings)
+    if guided is not None and medium != "text":
+        raise RegardError(f"{guided}: links between words guide texts, and the sources of {path} are files ({medium})")
     links, news = _links(guided, pairs, report, words)
     if dev is None:
         split = hold_out(pairs, seed=seed, size=settings.hold_out)
         news.append(f"{len(split.dev):,} pairs held out for validation, none of whose sources is trained on")
-        return Texts(tuple(split.train), tuple(split.dev), True, tuple(news), links)
-    held, report = _read(dev, dev_parallel, settings)
+        return Texts(tuple(split.train), tuple(split.dev), True, tuple(news), links, medium)
+    held, report, _ = read_any(dev, dev_parallel, replace(settings, medium=medium))
     news.append(str(report))
     if shared := shared_sources(pairs, held):
         news.append(f"{shared:,} of the {len(held):,} pairs for validation have a source that is trained on too")
-    return Texts(tuple(pairs), tuple(held), False, tuple(news), links)
+    return Texts(tuple(pairs), tuple(held), False, tuple(news), links, medium)
 
 
 def texts_of(
-    pairs: Iterable[tuple[str, str]],
-    dev: Iterable[tuple[str, str]],
+    pairs: Iterable[tuple[Any, str]],
+    dev: Iterable[tuple[Any, str]],
     guided: str | Path | None = None,
     words: Words = "spaces",
+    medium: Medium | None = None,
 ) -> Texts:
-    """The same from pairs that are at hand. Raises RegardError where these are none."""
+    """The same from pairs that are at hand, whose sources may be paths, arrays and file objects too.
+
+    Raises RegardError where these are none.
+    """
+    at_hand: dict[str, Any] = {}
+    if medium != "text" and all(isinstance(given, Iterable) and not isinstance(given, str) for given in (pairs, dev)):
+        pairs, dev = _named(pairs, at_hand), _named(dev, at_hand)
     train, report = listed_pairs(pairs, "pairs")
     held, report_of_dev = listed_pairs(dev, "dev")
+    found = medium or medium_of([pair.source for pair in train if pair.source not in at_hand])
+    if at_hand and found == "text":
+        raise RegardError("pairs: sources that are no texts need data.medium: image or sound")
     links, news = _links(guided, train, report, words)
-    return Texts(tuple(train), tuple(held), False, (*news, str(report_of_dev)), links)
+    return Texts(tuple(train), tuple(held), False, (*news, str(report_of_dev)), links, found, at_hand)
+
+
+def _named(pairs: Iterable[Any], at_hand: dict[str, Any]) -> list[Any]:
+    """The same pairs, with a name in the place of each source that is no text or path; it is put by under that name."""
+
+    def name(pair: Any) -> Any:
+        if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2 or isinstance(pair[0], str):
+            return pair
+        if isinstance(pair[0], Path):
+            return str(pair[0]), pair[1]
+        named = f"{name_of(pair[0])}, number {len(at_hand) + 1}"
+        at_hand[named] = pair[0]
+        return named, pair[1]
+
+    return [name(pair) for pair in pairs]
 
 
 def _links(
@@ -119,12 +165,23 @@ def _links(
     return links, [str(report), f"{guided}: {count:,} links guide the attention{without}"]
 
 
-def encode(texts: Texts, settings: Settings, tokenisers: tuple[Tokeniser, Tokeniser] | None = None) -> Corpus:
+def encode(
+    texts: Texts,
+    settings: Settings,
+    tokenisers: tuple[Source, Tokeniser] | None = None,
+    *,
+    cache: Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Corpus:
     """Tokenise a corpus, by the tokenisers given or by new ones made from the training pairs.
 
-    The settings of the data have no open choice. Pairs longer than they allow, or than the model has places for, are
-    left out. Raises RegardError as the tokenisers do, and where no pair is left.
+    Images and recordings are read; the folder `cache` keeps what was read, and `tell` is told how it goes. The settings
+    of the data have no open choice. Pairs longer than they allow, or than the model has places for, are left out.
+    Raises RegardError as the tokenisers do, and where no pair is left.
     """
+    media = media_of(settings)
+    if media is not None:
+        return _shelved(texts, settings, media, tokenisers, cache, tell)
     data, model = settings.data, settings.model
     assert data.source_tokens is not None
     assert data.target_tokens is not None
@@ -137,6 +194,8 @@ def encode(texts: Texts, settings: Settings, tokenisers: tuple[Tokeniser, Tokeni
         source_casing=data.source_case,
         target_casing=data.target_case,
     )
+
+    assert not isinstance(source, (Images, Sounds))
 
     def encoded(pairs: Sequence[Pair], at_least: int) -> tuple[Examples, Omitted]:
         return encode_pairs(
@@ -158,6 +217,38 @@ def encode(texts: Texts, settings: Settings, tokenisers: tuple[Tokeniser, Tokeni
     return Corpus(texts, train, dev, omitted, unmeasured, source, target, guidance)
 
 
+def _shelved(
+    texts: Texts,
+    settings: Settings,
+    media: Images | Sounds,
+    tokenisers: tuple[Source, Tokeniser] | None,
+    cache: Path | None,
+    tell: Callable[[str], None],
+) -> Corpus:
+    """The same for images and recordings."""
+    data, most = settings.data, settings.model.longest_target
+    assert data.target_tokens is not None
+    if data.joint:
+        raise RegardError("data.joint: one vocabulary for both sides is for texts; leave it out")
+    target = (
+        tokenisers[1]
+        if tokenisers
+        else make_tokeniser(data.target_tokens, [pair.target for pair in texts.train], data.target_case)
+    )
+    names = dict.fromkeys(pair.source for pair in (*texts.train, *texts.dev))
+    shelf = fill(
+        {name: texts.at_hand.get(name, name) for name in names}, media, folder=cache, workers=data.workers, tell=tell
+    )
+    tell(f"{len(names):,} files: {shelf.read:,} read in {shelf.seconds:.1f} seconds, the others taken from the cache")
+    seconds = data.sound.seconds if media.medium == "sound" else None
+    limits = (_least(max(data.max_target_tokens, at_least), most) for at_least in (0, _LONGEST_MEASURED))
+    (train, omitted), (dev, unmeasured) = (
+        shelve_pairs(pairs, shelf, target, max_target_tokens=limit, seconds=seconds)
+        for pairs, limit in zip((texts.train, texts.dev), limits, strict=True)
+    )
+    return Corpus(texts, train, dev, omitted, unmeasured, media, target, shelf=shelf)
+
+
 def _least(limit: int, other: int | None) -> int:
     return limit if other is None else min(limit, other)
 
@@ -175,18 +266,9 @@ def length_bound(examples: Examples) -> tuple[float, int]:
     return slope, max(5, math.ceil(1.5 * left) + 1)
 
 
-def sample(pairs: Sequence[Pair], count: int) -> list[Pair]:
-    """`count` pairs spread over the lengths of their sources, the median first: what samples are shown of."""
-    order = sorted(range(len(pairs)), key=lambda index: (len(pairs[index].source), index))
+def sample(lengths: ArrayLike, count: int) -> list[int]:
+    """The numbers of `count` examples spread over the lengths of their sources: what samples are shown of."""
+    lengths = np.asarray(lengths)
+    order = sorted(range(len(lengths)), key=lambda index: (int(lengths[index]), index))
     places = [round((step + 0.5) / count * (len(order) - 1)) for step in range(min(count, len(order)))]
-    return [pairs[order[place]] for place in places]
-
-
-def _read(path: str | Path, parallel: str | Path | None, settings: DataSettings) -> tuple[list[Pair], ReadReport]:
-    if parallel is not None:
-        return read_parallel(path, parallel)
-    defaults = DataSettings()
-    # The defaults let the reader look for the usual names of columns.
-    source = None if settings.source == defaults.source else settings.source
-    target = None if settings.target == defaults.target else settings.target
-    return read_pairs(path, source=source, target=target)
+    return [order[place] for place in places]

@@ -13,14 +13,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from regard.data.corpora import read_any
 from regard.data.detection import detect_kind
-from regard.data.reading import Pair, read_pairs
+from regard.data.reading import Pair
 from regard.data.text import word_spans
 from regard.errors import RegardError
 from regard.evaluation import METRICS, statistics, table
 from regard.files import write_bytes
 from regard.folder import CONFIG
 from regard.predictor import Predictor
+from regard.settings import DataSettings
 from regard.training.corpus import Texts
 from regard.training.progress import Reporter, Silent, spoken
 from regard.training.run import Pairs, gather, read, train
@@ -178,7 +180,7 @@ def score(predictor: Predictor, pairs: Sequence[Pair], metrics: Sequence[str]) -
 def _tested(test: str | Path | Sequence[Pair] | None, texts: Texts) -> Sequence[Pair]:
     if test is None:
         return texts.dev
-    return read_pairs(test)[0] if isinstance(test, (str, Path)) else test
+    return read_any(test, None, DataSettings())[0] if isinstance(test, (str, Path)) else test
 
 
 # What is kept ---------------------------------------------------------------------------------------------------------

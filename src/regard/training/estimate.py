@@ -52,9 +52,8 @@ def estimate(model: Any, corpus: Corpus, settings: Settings, device: torch.devic
         seed=chosen.seed,
         epoch=0,
     )
-    largest = max(
-        batches, key=lambda batch: sum(len(corpus.train.sources[i]) + len(corpus.train.targets[i]) for i in batch)
-    )
+    cells = corpus.train.source_lengths + corpus.train.target_lengths
+    largest = max(batches, key=lambda batch: int(cells[batch].sum()))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.0)
     seconds = []
     model.train()

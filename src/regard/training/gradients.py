@@ -11,7 +11,6 @@ from regard.errors import RegardError
 from regard.folder import WEIGHTS
 from regard.memory import halves, ran_out
 from regard.training.guidance import guide_of
-from regard.training.validation import make_batch
 
 if TYPE_CHECKING:
     from regard.training.loop import Training
@@ -48,7 +47,7 @@ def gradients(training: Training, batches: Sequence[Sequence[int]], tokens: int)
 def _backward(training: Training, indices: Sequence[int], tokens: int) -> float:
     """Add the gradients of a batch; returns the sum of its tokens' losses, without auxiliary ones."""
     corpus = training.corpus
-    batch = make_batch(corpus.train, indices, corpus.source, corpus.target).to(training.predictor.device)
+    batch = training.feeder.take(indices, training.progress.epoch).to(training.predictor.device)
     settings = training.settings.training
     guide = guide_of(corpus, training.settings, batch)
     with training.fabric.autocast():
@@ -63,9 +62,12 @@ def _divided(training: Training, indices: Sequence[int]) -> tuple[list[int], lis
     if len(indices) < 2:
         pair = examples.pairs[indices[0]]
         lengths = f"{len(examples.sources[indices[0]]):,} and {len(examples.targets[indices[0]]):,} tokens"
+        limit = {"image": "data.image.longest", "sound": "data.sound.seconds"}.get(
+            training.settings.data.medium or "", "data.max_source_tokens"
+        )
         raise RegardError(
-            f"{pair.origin}: the memory does not suffice to learn from this pair alone ({lengths}); lower "
-            "data.max_source_tokens and data.max_target_tokens, or give the model a smaller width"
+            f"{pair.origin}: the memory does not suffice to learn from this pair alone ({lengths}); lower {limit} "
+            "and data.max_target_tokens, or give the model a smaller width"
         )
     training.divided += 1
     if training.divided & (training.divided - 1) == 0:

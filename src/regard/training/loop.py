@@ -19,6 +19,7 @@ from regard.files import remove_file
 from regard.folder import STATE, WEIGHTS, load_weights, save_metrics, save_weights, weights_of
 from regard.settings import Settings
 from regard.training.corpus import Corpus, sample
+from regard.training.feeding import Feeder
 from regard.training.gradients import gradients, leave_out
 from regard.training.interrupts import TrainingStopped, heard
 from regard.training.processes import greatest, on_first, share_gradients
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _SAVE_SECONDS = 60.0
 _SAMPLES = 3
+_AHEAD = 3
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Training:
     optimizer: torch.optim.Optimizer
     report: Reporter
     progress: Progress
+    feeder: Feeder
     divided: int = 0
     """How many batches had to be done in halves."""
 
@@ -82,7 +85,8 @@ def start(
         weight_decay=settings.training.decay,
         fused=predictor.device.type in ("cpu", "cuda"),
     )
-    training = Training(predictor, corpus, settings, folder, fabric, optimizer, report, Progress())
+    feeder = Feeder(corpus, settings.training.seed)
+    training = Training(predictor, corpus, settings, folder, fabric, optimizer, report, Progress(), feeder)
     if state is None:
         return training
     try:
@@ -119,6 +123,7 @@ def run(training: Training) -> None:
         while not progress.reason:
             steps = _steps(training, progress.epoch)
             for step in steps[progress.step :]:
+                _make_ahead(training, steps)
                 _update(training, step)
                 progress.step += 1
                 progress.seconds = clock.seconds
@@ -138,6 +143,7 @@ def run(training: Training) -> None:
                     break
             else:
                 progress.epoch, progress.step = progress.epoch + 1, 0
+        training.feeder.close()
         _finish(training)
 
 
@@ -147,7 +153,7 @@ def save(training: Training) -> None:
         training.progress,
         training.model.state_dict(),
         training.optimizer.state_dict(),
-        training.corpus.texts.fingerprint,
+        training.corpus.fingerprint,
     )
     save_state(training.folder, state)
 
@@ -169,6 +175,13 @@ def _steps(training: Training, epoch: int) -> list[Plan]:
     )
     size = settings.accumulate * training.fabric.world_size
     return [batches[at : at + size] for at in range(0, len(batches), size)]
+
+
+def _make_ahead(training: Training, steps: Sequence[Plan]) -> None:
+    """Begin to make the batches of this process for this update and the next ones."""
+    fabric, at = training.fabric, training.progress.step
+    coming = [batch for step in steps[at : at + _AHEAD] for batch in step[fabric.global_rank :: fabric.world_size]]
+    training.feeder.ahead(coming, training.progress.epoch)
 
 
 def _update(training: Training, batches: Sequence[Sequence[int]]) -> None:
@@ -233,7 +246,7 @@ def _keep(training: Training, found: Validation, better: bool) -> None:
     smoothed = " (smoothed)" if settings.smoothing else ""
     training.report.say(
         f"update {progress.update:,}: training loss {train_loss:.3f}{smoothed}, {found}{mark}\n"
-        + samples(training.predictor, sample(training.corpus.dev.pairs, _SAMPLES))
+        + samples(training.predictor, training.corpus.dev, sample(training.corpus.dev.source_lengths, _SAMPLES))
     )
     if better:
         save_weights(training.folder / WEIGHTS, training.model.state_dict())

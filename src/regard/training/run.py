@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -25,18 +26,18 @@ from regard.folder import (
     clear_folder,
     load_facts,
     load_settings,
-    load_tokenisers,
+    load_sides,
     prepare_folder,
     save_facts,
     save_settings,
-    save_tokenisers,
+    save_sides,
 )
 from regard.locking import alone
 from regard.model.guided import guide_place
 from regard.predictor import Predictor, make_model
 from regard.settings import Settings
 from regard.training import loop
-from regard.training.choices import choose_sizes, choose_tokenisers, complete
+from regard.training.choices import choose_reading, choose_sizes, choose_tokenisers, complete
 from regard.training.corpus import Corpus, Texts, encode, length_bound, read_texts_of, texts_of
 from regard.training.estimate import estimate
 from regard.training.processes import launch, on_first, processes, started_outside
@@ -47,7 +48,7 @@ from regard.training.state import State, load_state
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-Pairs = str | Path | Iterable[tuple[str, str]]
+Pairs = str | Path | Iterable[tuple[Any, str]]
 
 # What may change when a training goes on: how long it lasts, and where it runs.
 _CHANGEABLE = tuple(
@@ -92,7 +93,8 @@ def train(
     stopped. `restart` throws that one away.
 
     Args:
-        pairs: a TSV or JSONL file, the source file of two parallel ones, or pairs (source, target) themselves.
+        pairs: a TSV or JSONL file, the source file of two parallel ones, a folder of images or recordings with texts
+            beside them, or pairs (source, target) themselves, whose sources may be arrays and file objects too.
         out: the folder of the model.
         target: the target file of two parallel ones.
         dev: pairs to validate on, as `pairs`; without them some of the pairs are held out.
@@ -194,7 +196,7 @@ def read(
         )
     if dev is None or isinstance(dev, (str, Path)):
         raise RegardError("pairs were given as such, so give those to validate on (dev) likewise")
-    return texts_of(pairs, dev, guided, words)
+    return texts_of(pairs, dev, guided, words, settings.data.medium)
 
 
 def _check_unguided(settings: Settings) -> None:
@@ -204,12 +206,22 @@ def _check_unguided(settings: Settings) -> None:
             raise RegardError(f"{name} is for --guided; give a file of links too, or leave it out")
 
 
-def prepare(texts: Texts, given: Mapping[str, Any]) -> Prepared:
-    """Make every choice that was left open, and turn the texts into numbers."""
+def prepare(
+    texts: Texts,
+    given: Mapping[str, Any],
+    cache: Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Prepared:
+    """Make every choice that was left open, and turn the texts into numbers.
+
+    The folder `cache` keeps what was read of images and recordings, and `tell` is told how that goes.
+    """
     tokenisers, why_tokenisers = choose_tokenisers(given, texts)
-    corpus = encode(texts, complete(given, tokenisers))
-    sizes, why_sizes = choose_sizes(given, corpus)
-    return Prepared(corpus, complete(given, tokenisers, sizes), {**why_tokenisers, **why_sizes})
+    reading, why_reading = choose_reading({**given, **tokenisers}, texts)
+    corpus = encode(texts, complete(given, tokenisers, reading), cache=cache, tell=tell)
+    sizes, why_sizes = choose_sizes({**given, **reading}, corpus)
+    reasons = {**why_tokenisers, **why_reading, **why_sizes}
+    return Prepared(corpus, complete(given, tokenisers, reading, sizes), reasons)
 
 
 def tell_choices(prepared: Prepared, report: Reporter) -> None:
@@ -229,7 +241,7 @@ def dry_run(prepared: Prepared, device: torch.device) -> list[str]:
     """What `--dry-run` shows: the corpus, all settings, and what the training will take."""
     corpus, settings = prepared.corpus, prepared.settings
     found = estimate(new_predictor(prepared, device).model, corpus, settings, device)
-    lines = describe(corpus.train, corpus.omitted, corpus.source, corpus.target, corpus.texts.dev)
+    lines = describe(corpus.train, corpus.omitted, corpus.source, corpus.target, corpus.dev.pairs)
     lines += ["", "settings (those chosen from the data with the reason):"]
     for name, value in flatten_settings(settings).items():
         reason = f"   # {prepared.reasons[name]}" if name in prepared.reasons else ""
@@ -322,28 +334,36 @@ def _begin(
     for line in texts.news:
         report.say(line)
     state = None
+    cache = (folder / STATE).parent
     if going_on is None:
-        prepared = prepare(texts, given)
+        if texts.medium == "text":
+            prepared = prepare(texts, given)
+            hold()
+        else:  # what was read of files is kept in the folder
+            hold()
+            prepared = prepare(texts, given, cache, report.say)
         tell_choices(prepared, report)
-        hold()
         clear_folder(folder)
     else:
         hold()
-        prepared = Prepared(encode(texts, going_on, load_tokenisers(folder)), going_on, load_facts(folder).chosen)
+        corpus = encode(texts, going_on, load_sides(folder, going_on), cache=cache, tell=report.say)
+        prepared = Prepared(corpus, going_on, load_facts(folder).chosen)
         state = load_state(folder)
         if state is not None:
-            _check_same(folder, state.fingerprint, texts.fingerprint)
-    if prepared.corpus.omitted.count:
+            _check_same(folder, state.fingerprint, corpus.fingerprint)
+    if str(prepared.corpus.omitted):
         report.say(str(prepared.corpus.omitted))
-    if prepared.corpus.unmeasured.count:
+    if str(prepared.corpus.unmeasured):
         report.say(f"of the pairs for validation: {prepared.corpus.unmeasured}")
     prepare_folder(folder)
     save_settings(folder, prepared.settings)
-    save_tokenisers(folder, prepared.corpus.source, prepared.corpus.target)
+    save_sides(folder, prepared.corpus.source, prepared.corpus.target)
     if state is None:
         save_facts(folder, first_facts(prepared))
     if texts.held_out:
-        save_tsv(texts.dev, folder / DEV)
+        # Paths count from the folder of the file that names them.
+        dev = texts.dev if texts.medium == "text" else [replace(p, source=os.path.abspath(p.source)) for p in texts.dev]
+        save_tsv(dev, folder / DEV)
     return Beginning(folder, prepared, state)
 
 
@@ -361,7 +381,7 @@ def _write_ends(folder: Path, training: loop.Training, report: Reporter) -> Fact
     """The facts of the whole training, and the picture of how it went."""
     progress, settings = training.progress, training.settings.training
     if training.corpus.guidance is None:
-        layer, head, reason = choose_shown(training.predictor, training.corpus.dev.pairs)
+        layer, head, reason = choose_shown(training.predictor, training.corpus.dev)
     else:
         layer, head = guide_place(training.settings.model, settings.guided_layer, settings.guided_head)
         reason = "guided by word alignments"

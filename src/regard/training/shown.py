@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from regard.data.reading import Pair
+from regard.data.examples import Examples
 
 if TYPE_CHECKING:
     from regard.predictor import Predictor
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 _MOST_PAIRS = 100
 
 
-def choose_shown(predictor: Predictor, pairs: Sequence[Pair]) -> tuple[int, int, str]:
+def choose_shown(predictor: Predictor, examples: Examples) -> tuple[int, int, str]:
     """(layer, head, reason): where the weights say most about which target token is being made.
 
     That is the mutual information between the target position t and the source position that is looked at, the
@@ -24,8 +23,10 @@ def choose_shown(predictor: Predictor, pairs: Sequence[Pair]) -> tuple[int, int,
     that is spread out, and for attention that looks at one place whatever is said. Heads compete with each other and
     with the mean of their layer (head -1).
     """
-    chosen = pairs[:: max(1, len(pairs) // _MOST_PAIRS)][:_MOST_PAIRS]
-    maps = predictor.align([pair.source for pair in chosen], [pair.target for pair in chosen])
+    chosen = range(len(examples))[:: max(1, len(examples) // _MOST_PAIRS)][:_MOST_PAIRS]
+    maps = predictor.align(
+        [examples.given(index) for index in chosen], [examples.pairs[index].target for index in chosen]
+    )
     found = [each.weights.astype(np.float64) for each in maps if each is not None and each.weights.size]
     if not found:
         return -1, -1, ""

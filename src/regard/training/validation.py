@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from regard.data.batches import evaluation_batches
-from regard.data.collate import Batch, collate
+from regard.data.collate import Batch, side_by_side, with_targets
 from regard.data.examples import Examples
-from regard.data.reading import Pair
+from regard.data.media import Generators, Source
 from regard.data.tokenisers import Tokeniser
 from regard.errors import NotNumbersError
 from regard.evaluation import METRICS, score
@@ -51,21 +51,16 @@ def is_better(metric: str, score: float, best: float | None) -> bool:
     return best is None or (score > best if higher else score < best)
 
 
-def make_batch(examples: Examples, indices: Sequence[int], source: Tokeniser, target: Tokeniser) -> Batch:
-    """The examples of those `indices` side by side."""
-    return collate(
-        examples.sources,
-        examples.targets,
-        indices,
-        source_pad=source.pad,
-        target_pad=target.pad,
-        bos=target.bos,
-        eos=target.eos,
-    )
+def make_batch(
+    examples: Examples, indices: Sequence[int], source: Source, target: Tokeniser, draws: Generators | None = None
+) -> Batch:
+    """The examples of those `indices` side by side; images and recordings varied by `draws`, one for each."""
+    side = side_by_side([examples.sources[index] for index in indices], source, draws)
+    return with_targets(*side, examples.targets, indices, target_pad=target.pad, bos=target.bos, eos=target.eos)
 
 
 @torch.no_grad()
-def dev_loss(model: Any, examples: Examples, source: Tokeniser, target: Tokeniser, device: torch.device) -> float:
+def dev_loss(model: Any, examples: Examples, source: Source, target: Tokeniser, device: torch.device) -> float:
     """Negative log-likelihood in nats, summed over all target tokens (end marks among them), by their number."""
 
     def losses(indices: Sequence[int]) -> list[tuple[float, int]]:
@@ -88,23 +83,24 @@ def validate(predictor: Predictor, examples: Examples, metric: str) -> Validatio
     if metric == "loss":
         return Validation(loss, metric, loss)
     # Every k-th, so that any order of the file is sampled evenly.
-    step = -(-len(examples) // _MOST_DECODED)
-    pairs = examples.pairs[::step]
+    chosen = range(0, len(examples), -(-len(examples) // _MOST_DECODED))
     try:
-        found = predictor.predict([pair.source for pair in pairs], beam=1, n_best=1)
+        found = predictor.predict([examples.given(index) for index in chosen], beam=1, n_best=1)
     except NotNumbersError:
         return Validation(loss, metric, math.nan)
-    return Validation(loss, metric, score(metric, [each.text for each in found], [p.targets for p in pairs]).value)
+    targets = [examples.pairs[index].targets for index in chosen]
+    return Validation(loss, metric, score(metric, [each.text for each in found], targets).value)
 
 
-def samples(predictor: Predictor, pairs: Sequence[Pair]) -> str:
+def samples(predictor: Predictor, examples: Examples, chosen: Sequence[int]) -> str:
     """What the model says to some sources, beside what it should; of the first, for each token what it looked at."""
     shown: list[str] = []
     try:
-        said = predictor.predict([pair.source for pair in pairs], beam=1, n_best=1)
+        said = predictor.predict([examples.given(index) for index in chosen], beam=1, n_best=1)
     except NotNumbersError:
         return "  (no samples: the model's probabilities are no numbers)"
-    for pair, found in zip(pairs, said, strict=True):
+    for index, found in zip(chosen, said, strict=True):
+        pair = examples.pairs[index]
         verdict = "right" if found.text == pair.target else f"should be: {pair.target}"
         shown.append(f"  {pair.source}  ->  {found.text}  ({verdict})")
         if len(shown) == 1 and found.attention is not None:

@@ -1,0 +1,94 @@
+"""Corpora: the pairs of a file, of two parallel ones, or of a folder of images or recordings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from regard.data.media import ENDINGS, medium_of
+from regard.data.reading import Pair, listed_pairs, read_pairs, read_parallel
+from regard.data.report import ReadReport
+from regard.errors import RegardError
+from regard.settings import DataSettings, Medium
+
+TEXT_ENDINGS = (".gt.txt", ".txt")
+"""What a text is called beside its file: `line.png` and `line.gt.txt`, or `line.txt`."""
+
+_WITHOUT = "files without a text beside them"
+
+
+def read_folder(path: str | Path) -> tuple[list[Pair], ReadReport]:
+    """The pairs of a folder: each image or recording in it with the text beside it.
+
+    Where no file has a text beside it, the folder that each lies in is its label. Files are taken in the order of their
+    names; one that has no text, where others have, is left out and counted, as is a text that is empty.
+
+    Raises RegardError: can't be read, no image or recording in it, neither texts nor folders.
+    """
+    folder = Path(path)
+    known = frozenset().union(*ENDINGS.values())
+    try:
+        files = sorted(each for each in folder.rglob("*") if each.suffix.lower() in known and each.is_file())
+    except OSError as error:
+        raise RegardError(f"{folder}: can't be read ({error.strerror or error})") from None
+    if not files:
+        raise RegardError(f"{folder}: no image and no recording in it ({' '.join(sorted(known))})")
+    texts = {file: _text_beside(file) for file in files}
+    if all(text is None for text in texts.values()):
+        if any(file.parent == folder for file in files):
+            raise RegardError(
+                f"{folder}: no text beside any of its {len(files):,} files; write {files[0].with_suffix('.txt').name} "
+                f"for {files[0].name}, sort the files into folders by label, or give a TSV of paths and texts"
+            )
+        texts = {file: file.parent.name for file in files}
+    report = ReadReport(str(folder), noun="pair")
+    rows: list[Pair] = []
+    for number, (file, text) in enumerate(texts.items(), start=1):
+        report.lines += 1
+        if text is None:
+            report.leave_out(_WITHOUT, number)
+        else:
+            rows.append(Pair(str(file), text, str(folder), number))
+    read, inner = listed_pairs([(pair.source, pair.target) for pair in rows], str(folder))
+    for reason, tally in inner.left_out.items():
+        report.left_out[reason] = tally
+    report.kept = len(read)
+    return [Pair(each.source, each.target, str(folder), rows[each.line - 1].line) for each in read], report
+
+
+def _text_beside(file: Path) -> str | None:
+    for ending in TEXT_ENDINGS:
+        beside = file.with_suffix(ending)
+        if beside.is_file():
+            try:
+                return beside.read_text(encoding="utf-8-sig")
+            except UnicodeDecodeError:
+                raise RegardError(f"{beside}: not UTF-8; save it as UTF-8") from None
+            except OSError as error:
+                raise RegardError(f"{beside}: can't be read ({error.strerror or error})") from None
+    return None
+
+
+def read_any(
+    path: str | Path, parallel: str | Path | None, settings: DataSettings, references: bool = False
+) -> tuple[list[Pair], ReadReport, Medium]:
+    """The pairs of a file, two parallel ones, or a folder, and what their sources are.
+
+    Paths of images and recordings count from the folder of the file that names them.
+    """
+    if parallel is not None:
+        pairs, report = read_parallel(path, parallel)
+    elif Path(path).is_dir():
+        pairs, report = read_folder(path)
+        return pairs, report, settings.medium or medium_of([pair.source for pair in pairs])
+    else:
+        defaults = DataSettings()
+        # The defaults let the reader look for the usual names of columns.
+        source = None if settings.source == defaults.source else settings.source
+        target = None if settings.target == defaults.target else settings.target
+        pairs, report = read_pairs(path, source=source, target=target, references=references)
+    medium = settings.medium or medium_of([pair.source for pair in pairs])
+    if medium != "text":
+        root = Path(path).parent
+        pairs = [replace(pair, source=str(root / pair.source)) for pair in pairs]
+    return pairs, report, medium
