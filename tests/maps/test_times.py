@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from regard.errors import RegardError
 from regard.maps import AttentionMap, Tokens, whole_words
 from regard.maps.media import Sound
-from regard.maps.times import LEAST_SHARE, WordTime, ordered_spans, times_json, times_srt, word_times
+from regard.maps.times import LEAST_SHARE, WordTime, ordered_spans, save_times, times_json, times_srt, word_times
 
 RATE, STEP = 8000, 0.1
 
@@ -108,6 +109,21 @@ def test_json() -> None:
     assert found["source"] == "ä.wav"
     assert found["words"][0] == {"word": "neun", "start": 0.123, "end": 0.5, "confidence": 0.988, "spaced": True}
     assert found["words"][1]["word"] == '"'
+
+
+def test_files(tmp_path: Path) -> None:
+    words = [WordTime("九", 0.5, 1.5, 1.0)]
+    save_times([("a.wav", words), ("b.wav", [])], tmp_path / "times.json")
+    first, second = json.loads((tmp_path / "times.json").read_text("utf-8"))
+    assert [first["words"][0]["word"], second] == ["九", {"source": "b.wav", "words": []}]
+    save_times([("a.wav", words)], tmp_path / "times.srt")
+    assert read((tmp_path / "times.srt").read_text("utf-8")) == [(0.5, 1.5, ["九"])]
+    for name, words_of_error in (
+        ("times.txt", r"FILE\.json or FILE\.srt"),
+        ("times.srt", "subtitles are of one recording"),
+    ):
+        with pytest.raises(RegardError, match=words_of_error):
+            save_times([("a.wav", words), ("b.wav", [])], tmp_path / name)
 
 
 CLOCK = re.compile(r"(\d\d+):(\d\d):(\d\d),(\d\d\d) --> (\d\d+):(\d\d):(\d\d),(\d\d\d)")

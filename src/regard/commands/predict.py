@@ -13,7 +13,7 @@ from regard.commands.parsing import add_settings, given_on, parser
 from regard.commands.predicting import add_model, add_texts, show_attention, sources_from
 from regard.commands.showing import PICTURES, add_views, check_views, pictures_of, write_html, write_picture
 from regard.errors import RegardError
-from regard.settings import SearchSettings
+from regard.settings import Medium, SearchSettings
 
 if TYPE_CHECKING:
     from regard.maps import AttentionMap
@@ -28,9 +28,10 @@ def run(arguments: Sequence[str]) -> int:
     search = given_on(given, SearchSettings)
     from regard.folder import load_settings
 
-    texts = sources_from(given, load_settings(Path(given.model)).data.medium or "text")
-    wanted = [name for name in ("alignments", "maps", *PICTURES, "html") if name in given]
-    _check_outputs(given, len(texts))
+    medium = load_settings(Path(given.model)).data.medium or "text"
+    texts = sources_from(given, medium)
+    wanted = [name for name in ("alignments", "maps", "times", *PICTURES, "html") if name in given]
+    _check_outputs(given, len(texts), medium)
     from regard.predictor import load
 
     model = load(given.model, device=given.device)
@@ -81,12 +82,15 @@ def _parser() -> argparse.ArgumentParser:
         help="so many megabytes for the weights in --maps: they become half floats, then bytes, then only the heaviest "
         "of each row are kept, and each map says what it left out",
     )
+    made.add_argument(
+        "--times", metavar="FILE", help="write when each word was said in a recording: FILE.json, or subtitles FILE.srt"
+    )
     add_views(made)
     add_settings(made, SearchSettings)
     return made
 
 
-def _check_outputs(given: argparse.Namespace, count: int) -> None:
+def _check_outputs(given: argparse.Namespace, count: int, medium: Medium) -> None:
     """See before the work whether what it finds can be written. Raises RegardError."""
     options = vars(given)
     check_views(count, given, "use --maps, and `regard show --map N`")
@@ -97,7 +101,13 @@ def _check_outputs(given: argparse.Namespace, count: int) -> None:
             raise RegardError(f"{given.maps}: --maps-budget is for .npz files")
     elif "maps_budget" in options:
         raise RegardError("--maps-budget is for --maps; give that too")
-    for name in ("alignments", "maps"):
+    if "times" in options:
+        from regard.maps import check_times
+
+        check_times(given.times, count)
+        if medium != "sound":
+            raise RegardError(f"--times: {given.model} is no model of recordings")
+    for name in ("alignments", "maps", "times"):
         if name in options:
             from regard.files import check_place
 
@@ -164,6 +174,11 @@ def _write(found: Sequence[Prediction], given: argparse.Namespace) -> None:
         print(
             f"regard: {count} attention maps in {given.maps}; `regard show {given.maps}` prints them", file=sys.stderr
         )
+    if "times" in options:
+        from regard.maps import save_times, word_times
+
+        heard = [(each.source, [] if each.attention is None else word_times(each.attention)) for each in found]
+        save_times(heard, given.times)
     for picture in pictures_of(given):
         write_picture(shown, picture)
     if "html" in options:

@@ -25,6 +25,7 @@ from regard.maps.links import (
     union,
 )
 from regard.maps.media import Medium, Picture, Sound
+from regard.maps.times import WordTime, check_times, save_times, times_json, times_srt, word_times
 from regard.maps.tokens import NO_WORD, Tokens, visible, whole_words
 from regard.maps.words import in_words, weigh, weighted_links, weighted_pharaoh, word_matrix, words_at
 
@@ -40,9 +41,11 @@ __all__ = [
     "Picture",
     "Sound",
     "Tokens",
+    "WordTime",
     "argmax_links",
     "assignment_links",
     "check_ending",
+    "check_times",
     "flip",
     "grow_diag_final_and",
     "in_words",
@@ -52,7 +55,10 @@ __all__ = [
     "mean_links",
     "pharaoh",
     "save_maps",
+    "save_times",
     "threshold_links",
+    "times_json",
+    "times_srt",
     "union",
     "visible",
     "weigh",
@@ -60,6 +66,7 @@ __all__ = [
     "weighted_pharaoh",
     "whole_words",
     "word_matrix",
+    "word_times",
     "words_at",
     "written_beside",
 ]

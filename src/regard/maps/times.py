@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from regard.errors import RegardError
+from regard.files import write_bytes
 from regard.maps.attention_map import AttentionMap
 from regard.maps.media import Sound
 from regard.maps.tokens import Tokens
@@ -156,6 +158,28 @@ def times_srt(words: Sequence[WordTime]) -> str:
         end = max(round(1000 * stays), begin + 1)
         blocks.append(f"{number}\n{_clock(begin)} --> {_clock(end)}\n{_lines(caption)}\n")
     return "\n".join(blocks)
+
+
+def check_times(path: str | Path, recordings: int) -> str:
+    """How a file of word times ends, `.json` or `.srt`; raises RegardError where it can't be of so many recordings."""
+    ending = Path(path).suffix.lower()
+    if ending not in (".json", ".srt"):
+        raise RegardError(f"{path}: word times are written to FILE.json or FILE.srt")
+    if ending == ".srt" and recordings != 1:
+        raise RegardError(f"{path}: subtitles are of one recording, and there are {recordings:,}; take FILE.json")
+    return ending
+
+
+def save_times(recordings: Sequence[tuple[str, Sequence[WordTime]]], path: str | Path) -> None:
+    """Write the words of recordings, each with its name: a list of `times_json`, or `times_srt`.
+
+    Raises RegardError as `check_times`, and where the file can't be written.
+    """
+    if check_times(path, len(recordings)) == ".srt":
+        text = times_srt(recordings[0][1])
+    else:
+        text = "[" + ",\n ".join(times_json(words, name) for name, words in recordings) + "]\n"
+    write_bytes(path, text.encode())
 
 
 def _captions(words: Sequence[WordTime]) -> Iterator[list[WordTime]]:
