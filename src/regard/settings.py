@@ -165,16 +165,17 @@ class ModelSettings:
     @property
     def memory_width(self) -> int:
         """Of each place of the memory."""
-        return self.encoder.width + (0 if self.encoder.memory == "states" else self._source_embedding)
+        return self.encoder.width + (0 if self.encoder.memory == "states" else self.stem_width)
 
     @property
     def values_width(self) -> int:
         """Of that part of a place of the memory, its last, that attention sums."""
-        return self._source_embedding if self.encoder.memory == "words" else self.memory_width
+        return self.stem_width if self.encoder.memory == "words" else self.memory_width
 
     @property
-    def _source_embedding(self) -> int:
-        return self.encoder.width if self.encoder.kind == "transformer" else self.embedding
+    def stem_width(self) -> int:
+        """Of the vectors that the stem of the encoder makes."""
+        return self.embedding if self.encoder.kind == "recurrent" else self.encoder.width
 
     @property
     def code_width(self) -> int:

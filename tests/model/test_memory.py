@@ -30,7 +30,7 @@ def test_widths() -> None:
     assert (both.memory_width, both.code_width) == (16, 10)
     mean = ModelSettings(encoder=EncoderSettings(width=10, memory="both"), embedding=6, fixed="mean")
     assert mean.code_width == 16
-    transformer = ModelSettings(encoder=EncoderSettings("transformer", width=10, memory="both"), embedding=6)
+    transformer = ModelSettings(encoder=EncoderSettings(kind="transformer", width=10, memory="both"), embedding=6)
     assert transformer.memory_width == 20
     assert ModelSettings(embedding=6).memory_width == 256
 

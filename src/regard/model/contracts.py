@@ -1,6 +1,7 @@
 """What the parts of a model hand to each other.
 
-Shapes: B batch, S source length, T target length, H heads, Q queries (T, or the beams of one step), K keys.
+Shapes: B batch, S source length, P places of a source (the tokens of a text), T target length, H heads, Q queries (T,
+or the beams of one step), K keys.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -27,10 +29,10 @@ class Pairs(Protocol):
     """A batch of pairs. `target_in` begins with bos; `target_out` is the same one step later and ends with eos."""
 
     @property
-    def source(self) -> Tensor: ...  # (B, S) int64, padded at the end
+    def source(self) -> Tensor: ...  # padded: texts (B, S) int64, images (B, C, H, W), or recordings (B, S, bands)
 
     @property
-    def source_lengths(self) -> Tensor: ...  # (B,) int64
+    def source_lengths(self) -> Tensor: ...  # int64: (B,) tokens or frames, or (B, 2) heights and widths of images
 
     @property
     def target_in(self) -> Tensor: ...  # (B, T) int64
@@ -42,15 +44,46 @@ class Pairs(Protocol):
     def target_lengths(self) -> Tensor: ...  # (B,) int64, the mark counted
 
 
+@dataclass(frozen=True)
+class Places:
+    """What the stem of an encoder makes of a batch of sources: a vector for each place.
+
+    The places of each source come first, padding after them. Those of an image are the rows of a grid of its own, one
+    after the other: place = row * columns + column, whatever the grids of other images are.
+    """
+
+    vectors: Tensor  # (B, P, width)
+    mask: Tensor  # (B, P) boolean: True where there is a place
+    grid: Tensor | None = None  # (B, 2) int64: the rows and columns of images
+    tokens: Tensor | None = None  # (B, P) int64: of texts
+
+
+class Stem(Protocol):
+    """What knows of a source's medium: from texts, images or recordings to vectors of places.
+
+    What it makes of a source depends neither on padding nor on the rest of the batch.
+    """
+
+    width: int
+
+    def read(self, source: Tensor, sizes: Tensor) -> Places:
+        """A batch as in `Pairs`: `source` and what of it counts, `source_lengths`."""
+        ...
+
+    def layout(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """The rows and columns of an image (height, width), or how many places so many tokens or frames make."""
+        ...
+
+
 @tree
 class Encoded:
     """A batch of sources after the encoder: what attention may look at, and one vector for the whole of each."""
 
-    source: Tensor  # (B, S, width)
-    mask: Tensor  # (B, S) boolean: True where there is a token
-    final: Tensor  # (B, width): the last state of a recurrent encoder, the last position of a Transformer
+    source: Tensor  # (B, P, width)
+    mask: Tensor  # (B, P) boolean: True where there is a place; those of each source come first
+    final: Tensor  # (B, width): the last state of a recurrent encoder, the last token of a Transformer, or a mean
     observed: Observed
-    tokens: Tensor | None = None  # (B, S) int64: what stands at each place, for readouts that copy it
+    tokens: Tensor | None = None  # (B, P) int64: what stands at each place of a text, for readouts that copy it
 
     def rows(self, index: Tensor) -> Encoded:
         """Those of the sources with these numbers (n,)."""
@@ -111,6 +144,11 @@ class Decoder(Protocol):
 def if_padded(mask: Tensor) -> Tensor | None:
     """A mask, or None where it rules out nothing, as in most batches of like lengths; a GPU is not asked."""
     return None if mask.is_cpu and bool(mask.all()) else mask
+
+
+def first_ones(counts: Tensor, length: int) -> Tensor:
+    """A mask (B, length) that is True at the first `counts` (B,) places."""
+    return torch.arange(length, device=counts.device) < counts[:, None]
 
 
 def take(value: Any, index: Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""Tokens and their places as vectors."""
+"""Tokens and places as vectors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.errors import RegardError
+from regard.model.contracts import Places, first_ones
 from regard.model.dropout import Dropout
 
 
@@ -40,10 +41,7 @@ class TokenEmbedding(nn.Module):
             nn.init.normal_(tokens.weight, std=width**-0.5)
         self.tokens = tokens
         self.dropout = Dropout(dropout)
-        if position == "learned":
-            self.places = nn.Parameter(torch.empty(longest, width).normal_(std=width**-0.5))
-        elif position == "sinusoidal":
-            self.register_buffer("places", sinusoids(0, longest, width), persistent=False)
+        place_table(self, "places", position, longest, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (B, n) at the places 0, 1, ... as vectors (B, n, width)."""
@@ -53,24 +51,42 @@ class TokenEmbedding(nn.Module):
         """Tokens (B, beams) that all stand at one place, as vectors (B, beams, width)."""
         return self._embed(tokens, place, 1)
 
+    def read(self, source: Tensor, sizes: Tensor) -> Places:
+        """The tokens of texts as the places of an encoder's source."""
+        return Places(self(source), first_ones(sizes, source.shape[1]), tokens=source)
+
+    def layout(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Each token is a place."""
+        return size
+
     def _embed(self, tokens: Tensor, first: int, count: int) -> Tensor:
         found: Tensor = self.tokens(tokens) * self.width**0.5
         if self.training and self.hidden:
             found = found.masked_fill(torch.rand(tokens.shape, device=found.device)[..., None] < self.hidden, 0.0)
         if self.position in ("sinusoidal", "learned"):
-            found = found + self._places(first, count)
+            found = found + places(self.places, self.position, first, count)  # type: ignore[arg-type]
         return self.dropout(found)  # type: ignore[no-any-return]
 
-    def _places(self, first: int, count: int) -> Tensor:
-        table, last = self.places, first + count
-        if last <= len(table):
-            return table[first:last]
-        if self.position == "learned":
-            raise RegardError(
-                f"model.longest: {last} places are needed, but learned positions know {len(table)}; "
-                "shorten the text, or train with a greater one or other positions"
-            )
-        return sinusoids(first, count, self.width).to(table)
+
+def place_table(module: nn.Module, name: str, position: str, longest: int, width: int) -> None:
+    """Give a module the vectors (longest, width) of places: a parameter for `learned`, a buffer for `sinusoidal`."""
+    if position == "learned":
+        module.register_parameter(name, nn.Parameter(torch.empty(longest, width).normal_(std=max(width, 1) ** -0.5)))
+    elif position == "sinusoidal":
+        module.register_buffer(name, sinusoids(0, longest, width), persistent=False)
+
+
+def places(table: Tensor, position: str, first: int, count: int) -> Tensor:
+    """The vectors (count, width) of the places `first`, ..., of a table whose sinusoids go on beyond its end."""
+    last = first + count
+    if last <= len(table):
+        return table[first:last]
+    if position == "learned":
+        raise RegardError(
+            f"model.longest: {last} places are needed, but learned positions know {len(table)}; "
+            "shorten the source or text, or train with a greater one or other positions"
+        )
+    return sinusoids(first, count, table.shape[1]).to(table)
 
 
 def sinusoids(first: int, count: int, width: int) -> Tensor:

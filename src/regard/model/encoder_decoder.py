@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from regard.errors import RegardError
-from regard.model.contracts import Decoder, DecoderMemory, Encoded, Observed, Pairs, State, check_places
+from regard.model.contracts import Decoder, DecoderMemory, Encoded, Observed, Pairs, State, Stem, check_places
 from regard.model.coverage import coverage as coverage_of
 from regard.model.embeddings import TokenEmbedding
-from regard.model.encoders import RecurrentEncoder, TransformerEncoder
+from regard.model.encoders import make_encoder
 from regard.model.guided import Guide, guided
 from regard.model.readout import Auxiliary, Readout, SoftmaxReadout
 from regard.model.recurrent import RecurrentDecoder
+from regard.model.stems import make_stem
 from regard.model.transformer import TransformerDecoder
 from regard.settings import ModelSettings
 
@@ -51,7 +52,8 @@ class EncoderDecoder(nn.Module):
 
     Args:
         settings: every part and its sizes.
-        source_vocabulary, target_vocabulary: how many tokens each side has.
+        source_size: how many tokens sources are made of, channels images, or bands recordings have.
+        target_vocabulary: how many tokens targets are made of.
         source_pad, target_pad: the padding token of each side, which is never predicted.
         bos, eos: the marks of the target's begin and end.
 
@@ -61,7 +63,7 @@ class EncoderDecoder(nn.Module):
     def __init__(
         self,
         settings: ModelSettings,
-        source_vocabulary: int,
+        source_size: int,
         target_vocabulary: int,
         *,
         source_pad: int = 0,
@@ -72,17 +74,9 @@ class EncoderDecoder(nn.Module):
         super().__init__()
         self.settings = settings
         self.source_pad, self.target_pad, self.bos, self.eos = source_pad, target_pad, bos, eos
-        source = _embedding(settings, settings.encoder, source_vocabulary, None)
-        shared = source.tokens if settings.share_embeddings == "all" else None
-        target = _embedding(settings, settings.decoder, target_vocabulary, shared)
-        _check_sharing(settings, source, target, source_vocabulary, target_vocabulary)
-        self.encoder: RecurrentEncoder | TransformerEncoder = (
-            RecurrentEncoder(source, settings.encoder, settings.dropout)
-            if settings.encoder.kind == "recurrent"
-            else TransformerEncoder(
-                source, settings.encoder, settings.self_attention, settings.dropout, settings.longest
-            )
-        )
+        stem = make_stem(settings, source_size)
+        target = _target_embedding(settings, stem, target_vocabulary)
+        self.encoder = make_encoder(settings, stem)
         kind = RecurrentDecoder if settings.decoder.kind == "recurrent" else TransformerDecoder
         self.decoder: Decoder = kind(target, settings, settings.memory_width)
         tied = None if settings.share_embeddings == "none" else target.tokens
@@ -142,12 +136,17 @@ class EncoderDecoder(nn.Module):
         log_probs, seen = self.readout.target_log_probs(output, batch.target_out, mask, memory)
         return Forced(log_probs, mask, _those({**encoded.observed, **output.observed, **seen}, observe))
 
-    def encode(self, source: Tensor, lengths: Tensor, observe: Collection[str] = ()) -> Encoded:
-        """Tokens (B, S), of which the first `lengths` (B,) count, as a memory; observes `encoder.self`."""
+    def encode(self, source: Tensor, sizes: Tensor, observe: Collection[str] = ()) -> Encoded:
+        """Sources as a memory; observes `encoder.self`.
+
+        Texts are tokens (B, S), of which the first `sizes` (B,) count; recordings (B, S, bands) likewise; images are
+        (B, C, H, W), of which heights and widths `sizes` (B, 2) count. What does not count is padding, in images and
+        recordings of 0.
+        """
         check_places(observe)
         if not source.shape[1]:
-            source = source.new_full((len(source), 1), self.source_pad)
-        found: Encoded = self.encoder(source, lengths, observe)
+            source = source.new_full((len(source), 1, *source.shape[2:]), self.source_pad)
+        found: Encoded = self.encoder(source, sizes, observe)
         return found
 
     def prepare(self, encoded: Encoded) -> DecoderMemory:
@@ -166,29 +165,29 @@ class EncoderDecoder(nn.Module):
         return Step(said.log_probs, State(output.state, said.state), observed)
 
 
-def _embedding(settings: ModelSettings, side: Any, vocabulary: int, tokens: nn.Embedding | None) -> TokenEmbedding:
-    """The embedding of one side: a Transformer's is of its own width, and holds positions."""
-    transformer = side.kind == "transformer"
+def _target_embedding(settings: ModelSettings, stem: Stem, vocabulary: int) -> TokenEmbedding:
+    """The embedding of the decoder; a Transformer's is of its own width, and holds positions."""
+    decoder, shared = settings.decoder, None
+    transformer = decoder.kind == "transformer"
+    width = decoder.width if transformer else settings.embedding
+    if settings.share_embeddings == "all":
+        assert isinstance(stem, TokenEmbedding)
+        shared = stem.tokens
+        if shared.num_embeddings != vocabulary or stem.width != width:
+            raise RegardError(
+                "model.share_embeddings: all needs one vocabulary and one width, but the source has "
+                f"{shared.num_embeddings} tokens of width {stem.width} and the target {vocabulary} of width {width}; "
+                "set data.joint and equal widths, or share target or none"
+            )
     return TokenEmbedding(
         vocabulary,
-        side.width if transformer else settings.embedding,
-        position=side.position if transformer else "none",
+        width,
+        position=decoder.position if transformer else "none",
         longest=settings.longest,
         dropout=settings.dropout,
-        hidden=getattr(side, "word_dropout", 0.0),
-        tokens=tokens,
+        hidden=decoder.word_dropout,
+        tokens=shared,
     )
-
-
-def _check_sharing(
-    settings: ModelSettings, source: TokenEmbedding, target: TokenEmbedding, source_size: int, target_size: int
-) -> None:
-    if settings.share_embeddings == "all" and (source_size != target_size or source.width != target.width):
-        raise RegardError(
-            f"model.share_embeddings: all needs one vocabulary and one width, but the source has {source_size} tokens "
-            f"of width {source.width} and the target {target_size} of width {target.width}; "
-            "set data.joint and equal widths, or share target or none"
-        )
 
 
 def _those(observed: Observed, places: Collection[str]) -> Observed:

@@ -1,4 +1,8 @@
-"""Encoders: a source becomes a memory, one vector for each token. Padding never changes what comes out."""
+"""Encoders: a source becomes a memory, one vector for each place. Padding never changes what comes out.
+
+A stem makes the places of a text, an image or a recording; what reads them, the body, knows none of these. The stem is
+called `embedding` in the names of parameters, whatever it is.
+"""
 
 from __future__ import annotations
 
@@ -10,51 +14,123 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from regard.attention import Weights
 from regard.errors import RegardError
-from regard.model.contracts import Encoded, Observed, if_padded
+from regard.model.contracts import Encoded, Observed, Places, Stem, first_ones, if_padded
 from regard.model.dropout import Dropout
-from regard.model.embeddings import TokenEmbedding
 from regard.model.layers import FeedForward, Residual, last_norm
 from regard.model.places import self_attention
-from regard.settings import AttentionSettings, EncoderSettings
+from regard.settings import AttentionSettings, EncoderSettings, ModelSettings
 
 
 class RecurrentEncoder(nn.Module):
-    """A GRU or LSTM over the tokens, in one direction or two (Schuster & Paliwal 1997), in several layers.
+    """A GRU or LSTM over the places, in one direction or two (Schuster & Paliwal 1997), in several layers.
 
-    The memory is the last layer's states, (B, S, width), both directions side by side and 0 at padding; beside them the
-    embeddings where `memory` is both or words.
+    The memory is the last layer's states, (B, P, width), both directions side by side and 0 at padding; beside them the
+    embeddings where `memory` is both or words. Each row of an image is read by itself, and the final state is the mean
+    of the rows'.
+
+    In the last `pyramid` layers two states that follow each other are read as one, [h_2j; h_2j+1], so that each of
+    these layers makes half as many (Chan et al. 2016, section 3.1).
     """
 
-    def __init__(self, embedding: TokenEmbedding, settings: EncoderSettings, dropout: float) -> None:
+    def __init__(self, stem: Stem, settings: EncoderSettings, dropout: float) -> None:
         super().__init__()
         if settings.width % settings.directions:
             raise RegardError(f"model.encoder.width: {settings.width} is odd; two directions need an even one")
-        self.embedding, self.directions, self.both = embedding, settings.directions, settings.memory != "states"
-        kind = nn.LSTM if settings.cell == "lstm" else nn.GRU
-        self.layers = kind(
-            embedding.width,
-            settings.width // settings.directions,
-            settings.layers,
-            batch_first=True,
-            bidirectional=settings.directions == 2,
-            dropout=dropout if settings.layers > 1 else 0.0,
+        self.embedding, self.directions, self.both = stem, settings.directions, settings.memory != "states"
+        plain, width = settings.layers - settings.pyramid, settings.width
+
+        def over(given: int, layers: int) -> nn.RNNBase:
+            kind = nn.LSTM if settings.cell == "lstm" else nn.GRU
+            made = kind(
+                given,
+                width // settings.directions,
+                layers,
+                batch_first=True,
+                bidirectional=settings.directions == 2,
+                dropout=dropout if layers > 1 else 0.0,
+            )
+            remember_at_first(made)
+            return made
+
+        self.layers = over(stem.width, plain) if plain else None
+        self.pyramid = nn.ModuleList(
+            over(2 * (width if plain or layer else stem.width), 1) for layer in range(settings.pyramid)
         )
-        remember_at_first(self.layers)
         self.dropout = Dropout(dropout)
 
-    def forward(self, tokens: Tensor, lengths: Tensor, observe: Collection[str] = ()) -> Encoded:
-        """Tokens (B, S), of which the first `lengths` (B,) count."""
-        # An empty source is read as one token of padding, which nothing may attend to.
-        embedded, mask = self.embedding(tokens), _mask(tokens, lengths)
-        packed = pack_padded_sequence(embedded, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
-        states, last = self.layers(packed)
-        source, _ = pad_packed_sequence(states, batch_first=True, total_length=tokens.shape[1])
-        hidden = last[0] if isinstance(last, tuple) else last
-        final = torch.cat(tuple(hidden[-self.directions :]), -1)
-        source = self.dropout(source)
+    def layout(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """As of a stem, after the pyramid."""
+        found = self.embedding.layout(size)
+        for _ in self.pyramid:
+            found = (*found[:-1], -(-found[-1] // 2))
+        return found
+
+    def forward(self, source: Tensor, sizes: Tensor, observe: Collection[str] = ()) -> Encoded:
+        """A batch of sources, of which `sizes` count, as in `Pairs`."""
+        places = self.embedding.read(source, sizes)
+        rows = _Rows(places)
+        states, lengths, final = rows.vectors, rows.lengths, None
+        if self.layers is not None:
+            states, final = self._read(self.layers, states, lengths)
+        for number, layer in enumerate(self.pyramid):
+            if number or self.layers is not None:
+                states = self.dropout(states)
+            states, lengths = _in_pairs(states, lengths)
+            states, final = self._read(layer, states, lengths)  # type: ignore[arg-type]
+        assert final is not None
+        found, mask = rows.side_by_side(states, lengths)
+        found = self.dropout(found)
         if self.both:
-            source = _beside(source, embedded, mask)
-        return Encoded(source, mask, self.dropout(final), {}, tokens)
+            found = _beside(found, places.vectors, mask)
+        return Encoded(found, mask, self.dropout(rows.mean(final)), {}, places.tokens)
+
+    def _read(self, layers: nn.RNNBase, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """States (N, n, width), 0 at padding, and the last ones (N, width)."""
+        # An empty source is read as one place of padding, which nothing may attend to.
+        packed = pack_padded_sequence(x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
+        states, last = layers(packed)
+        found, _ = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
+        hidden = last[0] if isinstance(last, tuple) else last
+        return found, torch.cat(tuple(hidden[-self.directions :]), -1)
+
+
+class _Rows:
+    """The sequences that a recurrent encoder reads: whole sources, or each row of an image by itself."""
+
+    def __init__(self, places: Places) -> None:
+        self.vectors, self.mask, self.lengths = places.vectors, places.mask, places.mask.sum(1)
+        self.owner: Tensor | None = None
+        if places.grid is None or bool((places.grid[:, 0] == 1).all()):
+            return
+        self.rows, columns = places.grid.unbind(1)
+        self.owner = torch.repeat_interleave(torch.arange(len(self.rows), device=columns.device), self.rows)
+        self.lengths = columns[self.owner]
+        inside = first_ones(self.lengths, int(columns.max()))
+        one_by_one = places.vectors.new_zeros(*inside.shape, places.vectors.shape[-1])
+        self.vectors = one_by_one.masked_scatter(inside[..., None], places.vectors[places.mask])
+
+    def side_by_side(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The states of all rows of each source (B, P, width), and which of them there are (B, P)."""
+        if self.owner is None:
+            return states, first_ones(lengths, states.shape[1])
+        counts = torch.zeros_like(self.rows).index_add(0, self.owner, lengths)
+        mask = first_ones(counts, int(counts.max()))
+        found = states.new_zeros(*mask.shape, states.shape[-1])
+        return found.masked_scatter(mask[..., None], states[first_ones(lengths, states.shape[1])]), mask
+
+    def mean(self, final: Tensor) -> Tensor:
+        """Of the last states (rows, width) of each source's rows, (B, width)."""
+        if self.owner is None:
+            return final
+        total = final.new_zeros(len(self.rows), final.shape[1]).index_add(0, self.owner, final)
+        return total / self.rows[:, None]
+
+
+def _in_pairs(states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Two places as one (N, n, width) -> (N, n / 2, 2 width); where the last is left over, 0 stands beside it."""
+    inside = states.masked_fill(~first_ones(lengths, states.shape[1])[..., None], 0.0)
+    whole = nn.functional.pad(inside, (0, 0, 0, states.shape[1] % 2))
+    return whole.unflatten(1, (-1, 2)).flatten(2), (lengths + 1) // 2
 
 
 class EncoderLayer(nn.Module):
@@ -76,33 +152,73 @@ class TransformerEncoder(nn.Module):
     """Layers of self-attention and feed-forward networks (Vaswani et al. 2017).
 
     The memory is the last layer's output; beside it the embeddings, with their places, if `memory` is both or words.
+    What stands for the whole of a text is its last token, of an image or a recording the mean.
     """
 
     def __init__(
         self,
-        embedding: TokenEmbedding,
+        stem: Stem,
         settings: EncoderSettings,
         attention: AttentionSettings,
         dropout: float,
         longest: int,
     ) -> None:
         super().__init__()
-        self.embedding, self.both = embedding, settings.memory != "states"
+        self.embedding, self.both = stem, settings.memory != "states"
         self.layers = nn.ModuleList(EncoderLayer(settings, attention, dropout, longest) for _ in range(settings.layers))
         self.norm = last_norm(settings.width, settings.norm)
 
-    def forward(self, tokens: Tensor, lengths: Tensor, observe: Collection[str] = ()) -> Encoded:
-        """Tokens (B, S), of which the first `lengths` (B,) count; observes `encoder.self`."""
-        mask = _mask(tokens, lengths)
-        embedded, observed = self.embedding(tokens), Observed()
-        x, allowed = embedded, if_padded(mask)
+    def layout(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """As of a stem."""
+        return self.embedding.layout(size)
+
+    def forward(self, source: Tensor, sizes: Tensor, observe: Collection[str] = ()) -> Encoded:
+        """A batch of sources, of which `sizes` count, as in `Pairs`; observes `encoder.self`."""
+        places = self.embedding.read(source, sizes)
+        x, mask, observed = places.vectors, places.mask, Observed()
+        allowed = if_padded(mask)
         for number, layer in enumerate(self.layers):
             x, weights = layer(x, allowed)
             if "encoder.self" in observe:
                 observed["encoder.self", number] = weights.dense()
         x = self.norm(x)
-        final = x[torch.arange(len(x), device=x.device), (lengths - 1).clamp(min=0)]
-        return Encoded(_beside(x, embedded, mask) if self.both else x, mask, final, observed, tokens)
+        if places.tokens is None:
+            final = mean_of(x, mask)
+        else:
+            final = x[torch.arange(len(x), device=x.device), (mask.sum(1) - 1).clamp(min=0)]
+        source = _beside(x, places.vectors, mask) if self.both else x
+        return Encoded(source, mask, final, observed, places.tokens)
+
+
+class StemAlone(nn.Module):
+    """No body: the places that a stem makes are the memory, their mean stands for the whole (Xu et al. 2015, section
+    3.1.2)."""
+
+    def __init__(self, stem: Stem) -> None:
+        super().__init__()
+        self.embedding = stem
+
+    def layout(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """As of a stem."""
+        return self.embedding.layout(size)
+
+    def forward(self, source: Tensor, sizes: Tensor, observe: Collection[str] = ()) -> Encoded:
+        """A batch of sources, of which `sizes` count, as in `Pairs`."""
+        places = self.embedding.read(source, sizes)
+        return Encoded(places.vectors, places.mask, mean_of(places.vectors, places.mask), {}, places.tokens)
+
+
+Encoder = RecurrentEncoder | TransformerEncoder | StemAlone
+
+
+def make_encoder(settings: ModelSettings, stem: Stem) -> Encoder:
+    """The encoder of these settings after a stem of `make_stem`."""
+    encoder = settings.encoder
+    if encoder.kind == "recurrent":
+        return RecurrentEncoder(stem, encoder, settings.dropout)
+    if encoder.kind == "transformer":
+        return TransformerEncoder(stem, encoder, settings.self_attention, settings.dropout, settings.longest)
+    return StemAlone(stem)
 
 
 def remember_at_first(layers: nn.RNNBase) -> None:
@@ -116,8 +232,12 @@ def remember_at_first(layers: nn.RNNBase) -> None:
 
 def mean(encoded: Encoded) -> Tensor:
     """The mean of each memory, (B, width); 0 for an empty source."""
-    count = encoded.mask.sum(1, keepdim=True).clamp(min=1)
-    return encoded.source.masked_fill(~encoded.mask[..., None], 0.0).sum(1) / count
+    return mean_of(encoded.source, encoded.mask)
+
+
+def mean_of(x: Tensor, mask: Tensor) -> Tensor:
+    """The mean (B, width) of those x (B, P, width) that are there; 0 where none is."""
+    return x.masked_fill(~mask[..., None], 0.0).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
 
 
 def _beside(states: Tensor, embedded: Tensor, mask: Tensor) -> Tensor:
@@ -127,7 +247,3 @@ def _beside(states: Tensor, embedded: Tensor, mask: Tensor) -> Tensor:
     become better word alignments, and rare words are translated better (Nguyen & Chiang 2018, section 4).
     """
     return torch.cat([states, embedded.masked_fill(~mask[..., None], 0.0)], -1)
-
-
-def _mask(tokens: Tensor, lengths: Tensor) -> Tensor:
-    return torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]

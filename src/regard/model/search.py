@@ -48,8 +48,11 @@ class Model(Protocol):
     @property
     def longest_target(self) -> int | None: ...
 
-    def encode(self, source: Tensor, lengths: Tensor, observe: Collection[str] = ()) -> Any:
-        """Sources (B, S) as a tree of tensors (B, ...); its `observed` holds weights (B, H, S, S) if asked for."""
+    def encode(self, source: Tensor, sizes: Tensor, observe: Collection[str] = ()) -> Any:
+        """Sources as a tree of tensors (B, ...), with a `mask` (B, S) of their places.
+
+        Its `observed` holds weights (B, H, S, S) if asked for.
+        """
         ...
 
     def prepare(self, encoded: Any) -> Any: ...
@@ -70,8 +73,8 @@ class Hypothesis:
     score: float  # log_prob with the penalties
     attention: dict[tuple[str, int], npt.NDArray[np.floating[Any]]]
     """Weights (H, T, S) of each place and layer observed, along this hypothesis' own path: row t is what was attended
-    to when token t was predicted; the last of the T = len(tokens) + 1 rows is that of the mark. S is the length of the
-    source, or T for `decoder.self`; `encoder.self` is (H, S, S)."""
+    to when token t was predicted; the last of the T = len(tokens) + 1 rows is that of the mark. S is the number of
+    places of the source, or T for `decoder.self`; `encoder.self` is (H, S, S)."""
 
 
 def search(
@@ -102,10 +105,9 @@ def search(
     check_places(observe)
 
     def searched(numbers: Sequence[int]) -> list[list[Hypothesis]]:
-        lengths = [len(sources[number]) for number in numbers]
         side, sizes = (pad or padded_ids)([sources[number] for number in numbers])
         limits = [_limit(model, settings, len(sources[n]), longest[n] if longest else None) for n in numbers]
-        batch = _Search(model, (side.to(device), sizes.to(device)), lengths, limits, settings, observe)
+        batch = _Search(model, (side.to(device), sizes.to(device)), limits, settings, observe)
         return batch.run()
 
     def padded_ids(rows: Sequence[Any]) -> tuple[Tensor, Tensor]:
@@ -145,7 +147,6 @@ class _Search:
         self,
         model: Model,
         sources: tuple[Tensor, Tensor],
-        lengths: list[int],
         limits: list[int],
         settings: SearchSettings,
         observe: Collection[str],
@@ -157,11 +158,11 @@ class _Search:
         self.within_source: Observed = self.encoded.observed if "encoder.self" in self.shown else {}
         # One hypothesis of nothing; the first choice makes `beams` of it.
         self.memory, self.state = model.prepare(self.encoded), model.start(self.encoded, 1)
-        count, device, places = len(lengths), sources[0].device, max(1, *lengths)
+        self.mask: Tensor = self.encoded.mask
+        (count, places), device = self.mask.shape, self.mask.device
         self.rows = torch.arange(count, device=device)
         self.limits = torch.tensor(limits, device=device)
-        self.lengths, self.shortest_limit = lengths, min(limits)
-        self.mask = torch.arange(places, device=device) < torch.tensor(lengths, device=device)[:, None]
+        self.lengths, self.shortest_limit = self.mask.sum(1).tolist(), min(limits)
         self.tokens = torch.full((count, 1), model.bos, device=device)
         self.covered = torch.zeros(count, 1, places, device=device)
         self.live = torch.zeros(count, 1, device=device)  # log-probabilities, -inf where there is no hypothesis

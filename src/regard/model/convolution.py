@@ -1,0 +1,141 @@
+"""Convolutions that make fewer and fewer places of an image's pixels or a recording's frames, and know no padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from regard.attention.products import Linear
+from regard.errors import RegardError
+from regard.model.contracts import Places, first_ones
+from regard.model.dropout import Dropout
+from regard.model.embeddings import place_table, places
+from regard.model.grid import GridPositions, blanked, compact, covered, covering, parts_of
+
+# The channels of the first layer are doubled so many times at most: the last layers would else be most of the cost.
+_DOUBLED = 3
+
+
+class Convolutions(nn.Module):
+    """x <- relu(norm(conv(x))), layer after layer; a layer with stride 2 halves a side (and rounds up).
+
+    The norm is over the channels at each pixel, and what is outside of an image is 0 before each convolution: so what
+    comes out depends neither on how far a batch is padded nor on its other images.
+
+    Args:
+        given: channels of the input.
+        channels: of the first layer; each following one has twice as many, up to 8 times.
+        strides: of each layer, down and across.
+    """
+
+    def __init__(self, given: int, channels: int, strides: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        self.strides = tuple(strides)
+        widths = [channels << min(layer, _DOUBLED) for layer in range(len(strides))]
+        self.channels = widths[-1] if widths else given
+        self.layers = nn.ModuleList(
+            nn.Conv2d(before, after, 3, stride, padding=1)
+            for before, after, stride in zip([given, *widths], widths, strides, strict=False)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(after) for after in widths)
+
+    def forward(self, x: Tensor, sizes: Tensor) -> Tensor:
+        """x (B, H, W, C), of which `sizes` (B, 2) count, as (B, h, w, channels), 0 outside of what counts."""
+        x = blanked(x, sizes)
+        for layer, norm, stride in zip(self.layers, self.norms, self.strides, strict=True):
+            sizes = covered(sizes, stride)
+            x = torch.relu(norm(layer(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)))
+            x = blanked(x, sizes)
+        return x
+
+
+class Convolution(nn.Module):
+    """The stem of images that are read by convolutions: of a place of 32x4 pixels, say, the height is halved five times
+    and the width, in the first layers, twice.
+
+    Args:
+        given: channels of the images.
+        channels: of the first layer.
+        place: how many pixels a place stands for, high x wide, both powers of two.
+        width: of the vectors that are made.
+        position, longest: as for `GridPositions`.
+        dropout: the probability of dropping a unit in training.
+    """
+
+    def __init__(
+        self, given: int, channels: int, place: str, width: int, position: str, longest: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.width, self.place = width, parts_of(place, 2)
+        down, across = (halvings(part, place) for part in self.place)
+        strides = [(1 + (layer < down), 1 + (layer < across)) for layer in range(max(down, across, 1))]
+        self.convolutions = Convolutions(given, channels, strides)
+        self.project = Linear(self.convolutions.channels, width)
+        self.positions = GridPositions(width, position, longest)
+        self.dropout = Dropout(dropout)
+
+    def read(self, source: Tensor, sizes: Tensor) -> Places:
+        """Images (B, C, H, W), of which heights and widths (B, 2) count."""
+        grid = covered(sizes, self.place)
+        found = self.positions(self.project(self.convolutions(source.permute(0, 2, 3, 1), sizes)))
+        vectors, mask = compact(self.dropout(found), grid)
+        return Places(vectors, mask, grid)
+
+    def layout(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """The rows and columns of an image (height, width)."""
+        return covering(size, self.place)
+
+
+class Frames(nn.Module):
+    """The stem of recordings: convolutions over time and bands, of which each layer halves both.
+
+    Args:
+        bands: of a frame.
+        channels: of the first layer.
+        place: how many frames a place stands for, a power of two; 1: each frame is a place, without convolutions.
+        width: of the vectors that are made.
+        position: `sinusoidal` or `learned`; else nothing is added.
+        longest: how many places `learned` knows.
+        dropout: the probability of dropping a unit in training.
+    """
+
+    def __init__(
+        self, bands: int, channels: int, place: str, width: int, position: str, longest: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.width, self.position = width, position
+        (self.place,) = parts_of(place, 1)
+        halved = halvings(self.place, place)
+        self.convolutions = Convolutions(1, channels, [(2, 2)] * halved)
+        for _ in range(halved):
+            bands = -(-bands // 2)
+        self.project = Linear(bands * self.convolutions.channels, width)
+        self.dropout = Dropout(dropout)
+        place_table(self, "places", position, longest, width)
+
+    def read(self, source: Tensor, sizes: Tensor) -> Places:
+        """Recordings (B, S, bands), of which so many frames (B,) count."""
+        bands = torch.full_like(sizes, source.shape[2])
+        found = self.convolutions(source[..., None], torch.stack([sizes, bands], 1))
+        found = self.project(found.flatten(2))
+        if self.position in ("sinusoidal", "learned"):
+            found = found + places(self.places, self.position, 0, found.shape[1]).to(found.dtype)  # type: ignore[arg-type]
+        counts = covered(sizes[:, None], (self.place,))[:, 0]
+        return Places(self.dropout(found), first_ones(counts, found.shape[1]))
+
+    def layout(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """How many places so many frames (count,) make."""
+        return covering(size, (self.place,))
+
+
+def halvings(part: int, place: str) -> int:
+    """How often so many pixels or frames are halved until one is left."""
+    if part & (part - 1):
+        below = 1 << (part.bit_length() - 1)
+        raise RegardError(
+            f"model.encoder.place: came {place}, but convolutions halve, so that it should be of powers of two; "
+            f"take {below} or {2 * below} instead of {part}"
+        )
+    return part.bit_length() - 1

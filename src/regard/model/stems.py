@@ -1,0 +1,61 @@
+"""Which stem an encoder has, and which settings fit it."""
+
+from __future__ import annotations
+
+from regard.errors import RegardError
+from regard.model.contracts import Stem
+from regard.model.convolution import Convolution, Frames
+from regard.model.embeddings import TokenEmbedding
+from regard.model.patches import Patches
+from regard.model.places import ATTENTION_POSITIONS
+from regard.settings import ModelSettings
+
+IMAGES = ("convolution", "patches")
+
+
+def make_stem(settings: ModelSettings, source_size: int) -> Stem:
+    """The stem of these settings.
+
+    `source_size` is the number of tokens of texts, channels of images, or bands of recordings. Raises `RegardError`
+    where settings of the encoder do not fit each other.
+    """
+    _check(settings)
+    encoder, width, longest, dropout = settings.encoder, settings.stem_width, settings.longest, settings.dropout
+    if encoder.stem == "convolution":
+        return Convolution(source_size, encoder.channels, encoder.place, width, encoder.position, longest, dropout)
+    if encoder.stem == "patches":
+        return Patches(source_size, encoder.place, width, encoder.position, longest, dropout)
+    # A recurrent encoder knows what follows what.
+    position = "none" if encoder.kind == "recurrent" else encoder.position
+    if encoder.stem == "frames":
+        return Frames(source_size, encoder.channels, encoder.place, width, position, longest, dropout)
+    return TokenEmbedding(source_size, width, position=position, longest=longest, dropout=dropout)
+
+
+def _check(settings: ModelSettings) -> None:
+    """Raises `RegardError` where what is set of an encoder does not fit."""
+    encoder = settings.encoder
+    stem, text = f"model.encoder.stem {encoder.stem}", encoder.stem == "embedding"
+    if encoder.stem in IMAGES and encoder.position in ATTENTION_POSITIONS:
+        raise RegardError(
+            f"model.encoder.position: {encoder.position} knows one direction, and an image has two; "
+            "take sinusoidal, learned or none"
+        )
+    if encoder.kind == "none" and encoder.position in ATTENTION_POSITIONS:
+        raise RegardError(
+            f"model.encoder.position: {encoder.position} is for a Transformer; with model.encoder.kind none take "
+            "sinusoidal, learned or none"
+        )
+    if encoder.memory != "states" and (not text or encoder.kind == "none"):
+        why = f"with {stem}" if not text else "with model.encoder.kind none"
+        raise RegardError(f"model.encoder.memory: {encoder.memory} has no place {why}; take states")
+    if encoder.pyramid and (text or encoder.kind != "recurrent"):
+        why = stem if text else f"model.encoder.kind {encoder.kind}"
+        raise RegardError(f"model.encoder.pyramid: {encoder.pyramid} has no place with {why}; take 0")
+    if encoder.pyramid > encoder.layers:
+        raise RegardError(
+            f"model.encoder.pyramid: {encoder.pyramid} layers should halve, but model.encoder.layers is "
+            f"{encoder.layers}"
+        )
+    if settings.share_embeddings == "all" and not text:
+        raise RegardError(f"model.share_embeddings: all needs texts as sources, not {stem}; share target or none")
