@@ -31,12 +31,13 @@ _REMEDIES = {
 
 
 @contextmanager
-def written_beside(path: str | Path) -> Iterator[IO[bytes]]:
+def written_beside(path: str | Path, durable: bool = True) -> Iterator[IO[bytes]]:
     """A file to write to, forwards or with seeks, that takes the place of `path` when all went well.
 
     It is written beside its place, is on the disk before it gets its name, and disappears when anything fails; then
-    what was there before is still there. A link stays one, and the file that it leads to is replaced; a device or a
-    pipe, such as /dev/stdout, is written to as it is. Raises RegardError where it can't be written.
+    what was there before is still there. Where it is not to be `durable`, when it reaches the disk is left to the
+    system: for thousands of files that can be made again. A link stays one, and the file that it leads to is replaced;
+    a device or a pipe, such as /dev/stdout, is written to as it is. Raises RegardError where it can't be written.
     """
     path, named = Path(os.path.realpath(path)), path
     if _is_stream(path, named):
@@ -50,7 +51,8 @@ def written_beside(path: str | Path) -> Iterator[IO[bytes]]:
             with io.BufferedWriter(cast(io.RawIOBase, _Raw(descriptor))) as stream:
                 yield stream
                 stream.flush()
-                os.fsync(descriptor)
+                if durable:
+                    os.fsync(descriptor)
             os.replace(beside, path)
         except BaseException:
             with suppress(OSError):
@@ -69,9 +71,9 @@ def check_place(path: str | Path) -> None:
         raise RegardError(f"{path}: can't be written: Permission denied; choose another place")
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
+def write_bytes(path: str | Path, content: bytes, durable: bool = True) -> None:
     """Write a file whole, by `written_beside`. Raises RegardError."""
-    with written_beside(path) as stream:
+    with written_beside(path, durable) as stream:
         stream.write(content)
 
 
