@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 
 from regard.errors import RegardError
 from regard.maps import AttentionMap, whole_words
-from regard.view import figure
+from regard.view import drawing as shared
 from regard.view.figure import curves, heat_map, learning_curve
 from regard.view.fonts import families_for
 
@@ -45,7 +45,16 @@ def test_a_heat_map_in_png_and_svg(tmp_path: Path) -> None:
     text = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert "<svg" in text
     # matplotlib writes the text of each label beside its shapes; the dollar sign is no formula.
-    for label in ("Tom", "chases", "Jerry", "$x_1^", "weight", "cross attention,"):
+    for label in (
+        "Tom",
+        "chases",
+        "Jerry",
+        "$x_1^",
+        "weight",
+        "Tom chases Jerry . → a b c $x_1^",
+        "cross attention -->",
+        "target, each as it was predicted",
+    ):
         assert f"<!-- {label}" in text
 
 
@@ -58,6 +67,24 @@ def test_the_numbers_stand_in_the_cells_of_small_matrices_only(tmp_path: Path) -
     large = " ".join("abcdefghijklmnopqrstuvwxy")
     heat_map(small(large, large), tmp_path / "large.svg")
     assert "<!-- 0 -->" not in (tmp_path / "large.svg").read_text(encoding="utf-8")
+
+
+def turned(svg: Path, label: str) -> bool:
+    """Whether a label stands upright in a picture."""
+    _, _, after = svg.read_text(encoding="utf-8").partition(f"<!-- {label} -->")
+    return "rotate(-90)" in after[: after.index("<defs")]
+
+
+def test_labels_are_upright_only_where_they_do_not_fit(tmp_path: Path) -> None:
+    heat_map(small(), tmp_path / "few.svg")
+    assert not turned(tmp_path / "few.svg", "chases")
+    heat_map(small("unconstitutionally .", "x y"), tmp_path / "long.svg")
+    assert turned(tmp_path / "long.svg", "unconstitutionally")
+    heat_map(small("chases " * 30, "x y"), tmp_path / "many.svg")
+    assert turned(tmp_path / "many.svg", "chases")
+    short = " ".join("abcdefghijklmnopqrst")
+    heat_map(small(short, "x y"), tmp_path / "short.svg")
+    assert not turned(tmp_path / "short.svg", "c")
 
 
 def test_the_same_map_makes_the_same_bytes(tmp_path: Path) -> None:
@@ -165,6 +192,6 @@ def test_without_matplotlib_it_is_said_what_to_install(tmp_path: Path, monkeypat
     def nothing(name: str) -> ModuleSpec | None:
         return None
 
-    monkeypatch.setattr(figure, "find_spec", nothing)
+    monkeypatch.setattr(shared, "find_spec", nothing)
     with pytest.raises(RegardError, match=r"drawing needs matplotlib: pip install 'regard\[figures\]'"):
         heat_map(small(), tmp_path / "a.png")

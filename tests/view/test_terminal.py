@@ -35,7 +35,7 @@ def test_with_room_the_weights_are_printed_as_numbers() -> None:
         "追   · 0.04 █ 0.92 · 0.03 · 0.01",
         "杰瑞   0.00 ░ 0.25 ░ 0.25 ▒ 0.50",
         "。     -      -      -      -",
-        "0  ·░▒▓█ 0.93   - no weight at all",
+        "blank 0  · <0.19  ░ <0.37  ▒ <0.56  ▓ <0.74  █ to 0.93   - no weight at all",
     ]
 
 
@@ -52,7 +52,7 @@ def test_without_room_labels_stand_upright() -> None:
         "追   ··██····",
         "杰瑞   ░░░░▒▒",
         "。   - - - -",
-        "0  ·░▒▓█ 0.93   - no weight at all",
+        "blank 0  · <0.19  ░ <0.37  ▒ <0.56  ▓ <0.74  █ to 0.93   - no weight at all",
     ]
 
 
@@ -67,7 +67,14 @@ def test_long_and_chinese_labels_upright() -> None:
     source = whole_words(["杰瑞", "e\u0301a", "x" * 40])
     map = AttentionMap(np.full((1, 3), 1 / 3), source, whole_words(["y"]), axes=())
     text = lines(heat_map(map, 10, "shades").plain)
-    assert text[-6:] == ["      x", "      x", "  杰e\u0301 x", "  瑞a ~", "y ██████", "0  ·░▒▓█ 0.33"]
+    assert text[-6:] == [
+        "      x",
+        "      x",
+        "  杰e\u0301 x",
+        "  瑞a ~",
+        "y ██████",
+        "blank 0  · <0.067  ░ <0.13  ▒ <0.20  ▓ <0.27  █ to 0.33",
+    ]
     assert len(text) == 1 + 16 + 1 + 1, "labels are cut at sixteen characters"
 
 

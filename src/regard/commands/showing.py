@@ -38,7 +38,7 @@ def check_views(count: int, given: argparse.Namespace, instead: str) -> None:
             check_place(options[name])
     for name in (*PICTURES, "entropy"):
         if name in options:
-            from regard.view.figure import check_picture
+            from regard.view.drawing import check_picture
 
             path = check_picture(options[name])
             if name in PICTURES and path.suffix != f".{name}":
@@ -52,11 +52,14 @@ def pictures_of(given: argparse.Namespace) -> list[str]:
 
 
 def write_picture(maps: Sequence[AttentionMap], path: str, titles: Sequence[str] | None = None) -> None:
-    """Draw one map, with a panel for each of its layers and heads, or the means of several side by side."""
-    from regard.view.figure import heat_map
+    """Draw one map, with a panel for each of its layers and heads, or the means of several side by side.
+
+    Over images and recordings the means are drawn, one below the other.
+    """
+    from regard.view.pictures import picture
 
     with told_warnings():
-        heat_map(maps[0] if len(maps) == 1 else [map.mean() if map.axes else map for map in maps], path, titles)
+        picture(maps[0] if len(maps) == 1 else [map.mean() if map.axes else map for map in maps], path, titles)
 
 
 def write_html(maps: Iterable[AttentionMap], path: str, title: str, words: bool = False) -> int:

@@ -54,6 +54,11 @@ class Picture:
         """How many places there are."""
         return self.rows * self.columns
 
+    @property
+    def is_line(self) -> bool:
+        """Whether it has the shape of a line of text: at least three times wider than high, or one row of places."""
+        return self.width >= 3 * self.height or self.rows == 1 < self.columns
+
     def box(self, place: int) -> tuple[float, float, float, float]:
         """The top, left, bottom and right of a place, in pixels; the places tile the image."""
         row, column = divmod(place, self.columns)

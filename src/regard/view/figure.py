@@ -1,37 +1,33 @@
-"""Pictures in PNG and SVG: heat maps of attention, and curves.
-
-Drawn by matplotlib, which is an extra (`pip install 'regard[figures]'`), through its objects alone: no window is opened
-and no state of `pyplot` is touched.
-"""
+"""Pictures in PNG and SVG: heat maps of attention, and curves; drawn by matplotlib (see `regard.view.drawing`)."""
 
 from __future__ import annotations
 
 import textwrap
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from regard.errors import RegardError
-from regard.maps import AttentionMap, written_beside
+from regard.maps import AttentionMap, visible
+from regard.view.drawing import COLOURS, POINTS, QUIET, blank, check_picture, drawing, widths
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 #: Name -> (xs, ys).
 Series: TypeAlias = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
 #: Inches of one weight where there is room, and of all weights of a picture side by side where there are many.
 _CELL, _WIDEST = 0.36, 20.0
-_DOTS_PER_INCH = 150
+#: Columns become so wide to have level labels, as long as all of a picture side by side take no more than that.
+_WIDE_CELL, _LEVEL = 1.1, 11.0
 #: Matrices of more weights than this are pictures only: their numbers would be too many to be read.
 _MOST_NUMBERS = 600
-_COLOURS = "Blues"
+#: Longer pairs of texts are not repeated above their matrix.
+_LONGEST_TITLE = 120
 
 
 def heat_map(
@@ -41,15 +37,16 @@ def heat_map(
 
     Several single matrices stand side by side; one map of many layers and heads becomes a grid of them, a line for
     each layer. All panels share one linear scale, from 0 to the largest weight. Rows without any weight are hatched.
-    Matrices of up to 600 weights show their numbers, an exact 0 as `0`, where the cells have room for them.
-    `titles`, one for each map, default to what was done to its weights. The ending of `path` (`.png` or `.svg`) says
-    which kind of picture. Characters that no font on this machine has are warned of in one line.
+    Matrices of up to 600 weights show their numbers, an exact 0 as `0`, where the cells have room for them. Source
+    labels stand upright only where there is no room for them side by side. `titles`, one for each map, default to the
+    two texts and what was done to the weights. The ending of `path` (`.png` or `.svg`) says which kind of picture.
+    Characters that no font on this machine has are warned of in one line.
 
     Raises `RegardError` without matplotlib, for another ending, for an empty map, where one of several maps still has
     layers or heads, or where `path` can't be written.
     """
     maps = [maps] if isinstance(maps, AttentionMap) else list(maps)
-    titles = [map.description for map in maps] if titles is None else list(titles)
+    titles = [titled(map) for map in maps] if titles is None else list(titles)
     path = check_picture(path)
     if not maps or any(map.weights.size == 0 for map in maps):
         raise RegardError(f"{path}: there is nothing to draw, the attention map is empty")
@@ -61,17 +58,25 @@ def heat_map(
     # Every panel has room for the largest matrix, so that the cells of all are equally large.
     columns, rows = max(len(map.source) for map in maps), max(len(map.target) for map in maps)
     across, down = len(panels[0]), len(panels)
-    cell = min(_CELL, _WIDEST / (columns * across), _WIDEST / (rows * down))
+    high = min(_CELL, _WIDEST / (columns * across), _WIDEST / (rows * down))
     labels = [label for map in maps for label in (*map.source.labels, *map.target.labels)]
-    with _drawing(path, "".join([*labels, *titles])) as save:
+    with drawing(path, "".join([*labels, *titles])) as save:
+        size = min(11.0, max(3.0, high * POINTS * 0.6))
+        # Where all labels fit beside each other in columns that are not too wide, they are level.
+        longest = max((width for map in maps for width in widths(map.source.labels, size)), default=0.0) + 0.14
+        level = high == _CELL and longest <= _WIDE_CELL and longest * columns * across <= _LEVEL
+        cell = _Cell(max(high, longest) if level else high, high, level, size)
         # Beside the weights there must be room for labels and titles, and for the colour bar.
-        figure = _figure((columns * cell + 1.4) * across + 1.0, (rows * cell + 1.3) * down + 0.4)
+        figure = blank(
+            (columns * cell.width + 1.6) * across + 1.0, (rows * cell.height + 1.4) * down + 0.4, "compressed"
+        )
         grid = figure.subplots(down, across, squeeze=False)
         for line, axes_line in zip(panels, grid, strict=True):
             for (title, map), axes in zip(line, axes_line, strict=True):
                 image = _draw_matrix(axes, map, title, full, cell)
                 axes.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
-        figure.suptitle(heading)
+            axes_line[0].set_ylabel(row_label(line[0][1]), fontsize=9, color=QUIET)
+        figure.suptitle(heading, parse_math=False)
         figure.colorbar(image, ax=grid, label="weight", shrink=0.8, aspect=30)
         save(figure)
 
@@ -98,8 +103,8 @@ def curves(
     _check_series(path, series)
     for name, (lowest, highest) in (ranges or {}).items():
         _check_series(path, {name: (series[name][0], lowest), f"{name} ": (series[name][0], highest)})
-    with _drawing(path, "".join([*series, xlabel, ylabel, *(ticks or ())])) as save:
-        figure = _figure(min(max(7.0, 0.2 * len(ticks or ())), _WIDEST), 4.5)
+    with drawing(path, "".join([*series, xlabel, ylabel, *(ticks or ())])) as save:
+        figure = blank(min(max(7.0, 0.2 * len(ticks or ())), _WIDEST), 4.5, "compressed")
         axes = figure.subplots()
         _draw_lines(axes, series, xlabel, ylabel, log_x)
         if ticks is not None:
@@ -127,8 +132,8 @@ def learning_curve(records: Iterable[Mapping[str, Any]], path: str | Path, metri
     panels: list[tuple[str, Series]] = [("loss", losses)] if losses else []
     panels += [(name, {name: measured[name]}) for name in metrics]
     _check_series(path, {name: line for _, lines in panels for name, line in lines.items()})
-    with _drawing(path, "".join(measured)) as save:
-        figure = _figure(7.0, 1.5 + 2.7 * len(panels))
+    with drawing(path, "".join(measured)) as save:
+        figure = blank(7.0, 1.5 + 2.7 * len(panels), "compressed")
         for axes, (ylabel, lines) in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
             _draw_lines(axes, lines, "step", ylabel, log_x=False)
         save(figure)
@@ -147,18 +152,46 @@ def _grid_of(map: AttentionMap) -> list[list[tuple[str, AttentionMap]]]:
     return [panels[start : start + across] for start in range(0, len(panels), across)]
 
 
-def _draw_matrix(axes: Axes, map: AttentionMap, title: str, full: float, cell: float) -> Any:
+@dataclass(frozen=True)
+class _Cell:
+    """Inches of one weight, whether the labels above it are level, and the points of labels."""
+
+    width: float
+    height: float
+    level: bool
+    size: float
+
+
+def row_label(map: AttentionMap) -> str:
+    """What stands beside the rows of a map."""
+    return "target, each as it was " + ("predicted" if map.convention == "predicting" else "read")
+
+
+def titled(map: AttentionMap) -> str:
+    """What a picture of a map says above it: the two texts where they are short, and what the weights are."""
+    texts = [side.text for side in (map.source, map.target)]
+    pair = " → ".join(" ".join(visible(word) for word in text.split()) for text in texts if text)
+    # What the rows are is said beside them.
+    said = map.description.replace(f" attention, {map.convention}", " attention", 1)
+    return f"{pair}\n{said}" if all(texts) and len(pair) <= _LONGEST_TITLE else said
+
+
+def _draw_matrix(axes: Axes, map: AttentionMap, title: str, full: float, cell: _Cell) -> Any:
     """One matrix with its labels; returns the image, for the colour bar."""
     matrix = map.matrix.astype(np.float64)
-    image = axes.imshow(matrix, cmap=_COLOURS, vmin=0.0, vmax=full, aspect="equal", interpolation="nearest")
-    size = min(11.0, max(3.0, cell * 72 * 0.6))
+    size = cell.size
+    image = axes.imshow(
+        matrix, cmap=COLOURS, vmin=0.0, vmax=full, aspect=cell.height / cell.width, interpolation="nearest"
+    )
     # A label is text as it stands: dollar signs in it are no formulas.
     axes.spines[:].set_visible(False)
-    axes.set_xticks(range(len(map.source)), map.source.labels, rotation=90, fontsize=size, parse_math=False)
+    turn = 0 if cell.level else 90
+    axes.set_xticks(range(len(map.source)), map.source.labels, rotation=turn, fontsize=size, parse_math=False)
     axes.set_yticks(range(len(map.target)), map.target.labels, fontsize=size, parse_math=False)
     axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=2)
-    wide = max(int(len(map.source) * cell * 72 / 6), 24)
-    axes.set_title(textwrap.fill(title, wide), fontsize=10, parse_math=False)
+    wide = max(int(len(map.source) * cell.width * POINTS / 6), 24)
+    filled = "\n".join(textwrap.fill(line, wide) for line in title.splitlines())
+    axes.set_title(filled, fontsize=10, parse_math=False)
     for row in np.flatnonzero(~matrix.any(axis=1)):
         axes.fill_between(
             (-0.5, len(map.source) - 0.5),
@@ -169,7 +202,7 @@ def _draw_matrix(axes: Axes, map: AttentionMap, title: str, full: float, cell: f
             hatch="////",
             linewidth=0,
         )
-    if cell >= _CELL and matrix.size <= _MOST_NUMBERS:
+    if cell.height >= _CELL and matrix.size <= _MOST_NUMBERS:
         for (row, column), weight in np.ndenumerate(matrix):
             ink = "white" if weight > 0.6 * full else "black"
             number = f"{weight:.2f}".removeprefix("0") if weight else "0"
@@ -219,46 +252,3 @@ def _check_series(path: Path, series: Series) -> None:
     for name, (xs, ys) in series.items():
         if len(xs) != len(ys):
             raise RegardError(f"{path}: the line {name!r} has {len(xs)} places but {len(ys)} values")
-
-
-# Files ----------------------------------------------------------------------------------------------------------------
-
-
-def check_picture(path: str | Path) -> Path:
-    """Raises RegardError for a path that does not end in .png or .svg, and without matplotlib."""
-    path = Path(path)
-    if path.suffix not in (".png", ".svg"):
-        raise RegardError(f"{path}: pictures are .png or .svg files, not {path.suffix or 'one without an ending'}")
-    if find_spec("matplotlib") is None:
-        raise RegardError(f"{path}: drawing needs matplotlib: pip install 'regard[figures]'")
-    return path
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="compressed")
-
-
-@contextmanager
-def _drawing(path: Path, text: str) -> Iterator[Any]:
-    """Draw inside; what is yielded saves the figure. Fonts have the characters of `text` where this machine does."""
-    import matplotlib
-
-    from regard.view.fonts import families_for
-
-    # Letters as shapes, so that an SVG looks the same on a machine without the fonts; no date and no random names, so
-    # that the same map makes the same file.
-    settings: dict[Any, Any] = {"font.family": families_for(text), "svg.fonttype": "path", "svg.hashsalt": "regard"}
-
-    def save(figure: Figure) -> None:
-        kind = path.suffix.removeprefix(".")
-        metadata = {"Date": None} if kind == "svg" else {}
-        with written_beside(path) as file:
-            figure.savefig(file, format=kind, dpi=_DOTS_PER_INCH, metadata=metadata)
-
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        # Missing characters were told of in one line; matplotlib would tell of each.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        warnings.filterwarnings("ignore", message="Matplotlib currently does not support .* natively")
-        yield save

@@ -1,4 +1,4 @@
-"""A heat map in the terminal: rows are target tokens, columns source tokens, both with their labels.
+"""Attention maps in the terminal; over texts a heat map: rows are target tokens, columns source tokens.
 
 Colour blocks where the terminal has colours, shades of grey (or of ASCII) where it has none or where the output goes
 to a file. Widths are counted in terminal cells, so that Chinese lines up too.
@@ -7,54 +7,16 @@ to a file. Widths are counted in terminal cells, so that Chinese lines up too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Literal, TypeAlias
+from typing import IO, TYPE_CHECKING
 
-from regard.maps import AttentionMap
+from regard.maps import AttentionMap, Picture
+from regard.view.cells import CUT, NO_WEIGHT, Palette, Style, append_scale, clusters, fitted, spelled, width_of
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-Palette: TypeAlias = Literal["colour", "shades", "ascii"]
-
-_RAMPS = {"shades": " ·░▒▓█", "ascii": " .:+*#"}
-_NO_WEIGHT = "-"
-#: From nothing to everything, dark to light, each step visibly lighter also for those who see few colours.
-_COLOURS = (
-    (0x12, 0x10, 0x2E),
-    (0x4A, 0x1A, 0x78),
-    (0xA8, 0x2E, 0x70),
-    (0xE8, 0x6A, 0x3C),
-    (0xFC, 0xC8, 0x50),
-    (0xFD, 0xFA, 0xC4),
-)
 #: Cells of a number with two decimals, of a column that shows only its block, and of the longest upright label.
 _NUMBER, _NARROW, _TALLEST = 4, 2, 16
-#: The sign of a label that goes on.
-_CUT = "~"
-
-
-@dataclass(frozen=True)
-class _Style:
-    """How weights become cells: the palette, and the weight that is shown at full strength."""
-
-    palette: Palette
-    full: float
-
-    def cell(self, weight: float, width: int, numbered: bool) -> tuple[str, str]:
-        """The characters and the rich style of one weight."""
-        strength = min(weight / self.full, 1.0) if self.full else 0.0
-        number = f"{weight:.2f}" if numbered else ""
-        if self.palette == "colour":
-            red, green, blue = _colour(strength)
-            ink = "black" if 0.3 * red + 0.59 * green + 0.11 * blue > 120 else "white"
-            return number.center(width), f"{ink} on rgb({red},{green},{blue})"
-        ramp = _RAMPS[self.palette]
-        # Only a weight of exactly 0 is blank, so that what was filtered out differs from what is merely small.
-        levels = len(ramp) - 1
-        level = 0 if weight == 0 else min(1 + int(strength * levels), levels)
-        blocks = width - len(number) - bool(number)
-        return f"{ramp[level] * blocks} {number}" if number else ramp[level] * blocks, ""
 
 
 def heat_map(map: AttentionMap, width: int = 100, palette: Palette = "colour") -> Text:
@@ -68,17 +30,17 @@ def heat_map(map: AttentionMap, width: int = 100, palette: Palette = "colour") -
     from rich.text import Text
 
     matrix = map.matrix
-    labels = [_spelled(label, palette) for label in map.source.labels]
-    names = [_spelled(label, palette) for label in map.target.labels]
-    style = _Style(palette, float(matrix.max()) if matrix.size else 0.0)
-    margin = min(max((_cells(name) for name in names), default=0), max(width // 3, _NARROW))
+    labels = [spelled(label, palette) for label in map.source.labels]
+    names = [spelled(label, palette) for label in map.target.labels]
+    style = Style(palette, float(matrix.max()) if matrix.size else 0.0)
+    margin = min(max((width_of(name) for name in names), default=0), max(width // 3, _NARROW))
     room = max(width - margin - 1, _NARROW)
     least = _NUMBER if palette == "colour" else _NUMBER + 2
-    widths = [max(_cells(label), least) for label in labels]
+    widths = [max(width_of(label), least) for label in labels]
     across = sum(widths) + len(widths) <= room + 1
 
     picture = Text(no_wrap=True, end="")
-    picture.append(_spelled(map.description, palette) + "\n", style="dim")
+    picture.append(spelled(map.description, palette) + "\n", style="dim")
     if not labels or not names:
         picture.append("(an empty map: no " + ("source" if not labels else "target") + " tokens)\n")
         return picture
@@ -87,18 +49,33 @@ def heat_map(map: AttentionMap, width: int = 100, palette: Palette = "colour") -
     for start, end in _blocks(len(labels), len(labels) if across else room // _NARROW):
         header = _across(labels, widths) if across else _upright(labels[start:end])
         if end - start < len(labels):
-            picture.append(f"{_fitted('', margin)} source {start + 1} to {end} of {len(labels)}\n", style="dim")
+            picture.append(f"{fitted('', margin)} source {start + 1} to {end} of {len(labels)}\n", style="dim")
         for line in header:
-            picture.append(f"{_fitted('', margin)} {line}".rstrip() + "\n")
+            picture.append(f"{fitted('', margin)} {line}".rstrip() + "\n")
         for name, row in zip(names, matrix, strict=True):
-            picture.append(_fitted(name, margin) + " ")
+            picture.append(fitted(name, margin) + " ")
             _append_row(picture, row[start:end], widths[start:end], style, numbered=across, empty=not row.any())
-    _append_scale(picture, style, any(not row.any() for row in matrix))
+    append_scale(picture, style, any(not row.any() for row in matrix))
     return picture
 
 
+def picture_of(map: AttentionMap, width: int = 100, palette: Palette = "colour") -> Text:
+    """The picture of a single matrix in the way that suits its source.
+
+    A text has a heat map (`heat_map`); a recording, or the image of a line, a row of cells for each word along it;
+    another image a small picture for each word (`regard.view.blocks`). Errors as of `heat_map`.
+    """
+    from regard.view.blocks import along, pictures
+
+    if map.medium is None or not len(map.target):
+        return heat_map(map, width, palette)
+    if isinstance(map.medium, Picture) and not map.medium.is_line:
+        return pictures(map, width, palette)
+    return along(map, width, palette)
+
+
 def show(map: AttentionMap, file: IO[str] | None = None, width: int | None = None) -> None:
-    """Print the heat map to `file` (standard output by default), as wide and as colourful as the terminal there is.
+    """Print the map to `file` (standard output by default), as wide and as colourful as the terminal there is.
 
     Without a terminal, with `NO_COLOR` set or with fewer than 256 colours the map is drawn in shades; where the
     encoding lacks a character of it, in ASCII. A file gets no escape codes.
@@ -107,49 +84,26 @@ def show(map: AttentionMap, file: IO[str] | None = None, width: int | None = Non
 
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
     colours = console.is_terminal and not console.no_color and console.color_system in ("256", "truecolor")
-    picture = heat_map(map, console.width, "colour" if colours else "shades")
+    picture = picture_of(map, console.width, "colour" if colours else "shades")
     try:
         picture.plain.encode(console.encoding)
     except UnicodeEncodeError:
-        picture = heat_map(map, console.width, "ascii")
+        picture = picture_of(map, console.width, "ascii")
     # A map may be wider than the terminal where the labels alone are; cutting it would hide weights.
     console.print(picture, soft_wrap=True, end="")
 
 
 def _append_row(
-    picture: Text, row: Iterable[float], widths: Iterable[int], style: _Style, numbered: bool, empty: bool
+    picture: Text, row: Iterable[float], widths: Iterable[int], style: Style, numbered: bool, empty: bool
 ) -> None:
     for column, (weight, width) in enumerate(zip(row, widths, strict=True)):
         if numbered and column:
             picture.append(" ")
         if empty:
-            picture.append(_NO_WEIGHT.center(width), style="dim")
+            picture.append(NO_WEIGHT.center(width), style="dim")
         else:
             picture.append(*style.cell(float(weight), width, numbered))
     picture.append("\n")
-
-
-def _append_scale(picture: Text, style: _Style, empty_rows: bool) -> None:
-    picture.append("0 ", style="dim")
-    if style.palette == "colour":
-        for step in range(10):
-            red, green, blue = _colour(step / 9)
-            picture.append(" ", style=f"on rgb({red},{green},{blue})")
-    else:
-        picture.append(_RAMPS[style.palette])
-    picture.append(f" {style.full:.2f}", style="dim")
-    if empty_rows:
-        picture.append(f"   {_NO_WEIGHT} no weight at all", style="dim")
-    picture.append("\n")
-
-
-def _colour(strength: float) -> tuple[int, int, int]:
-    """The colour of a strength from 0 to 1, between its two neighbours in the list."""
-    place = strength * (len(_COLOURS) - 1)
-    lower = min(int(place), len(_COLOURS) - 2)
-    share = place - lower
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(_COLOURS[lower], _COLOURS[lower + 1], strict=True))
-    return red, green, blue
 
 
 def _blocks(columns: int, most: int) -> list[tuple[int, int]]:
@@ -163,50 +117,15 @@ def _across(labels: Sequence[str], widths: Sequence[int]) -> list[str]:
     """One line with each label centred over its column."""
     cells = []
     for label, width in zip(labels, widths, strict=True):
-        spare = width - _cells(label)
+        spare = width - width_of(label)
         cells.append(" " * (spare // 2) + label + " " * (spare - spare // 2))
     return [" ".join(cells)]
 
 
 def _upright(labels: Sequence[str]) -> list[str]:
     """The labels written from top to bottom, ending on the same line, over columns two cells wide."""
-    spelled = [_clusters(label) for label in labels]
-    columns = [column if len(column) <= _TALLEST else [*column[: _TALLEST - 1], _CUT] for column in spelled]
+    spelled = [clusters(label) for label in labels]
+    columns = [column if len(column) <= _TALLEST else [*column[: _TALLEST - 1], CUT] for column in spelled]
     height = max(map(len, columns))
     padded = [[""] * (height - len(column)) + column for column in columns]
-    return ["".join(_fitted(column[line], _NARROW) for column in padded) for line in range(height)]
-
-
-def _clusters(text: str) -> list[str]:
-    """The text cut where a new terminal cell begins: marks that take no cell stay with the letter that they modify."""
-    clusters: list[str] = []
-    for character in text:
-        joined = clusters and (not _cells(character) or clusters[-1].endswith("\u200d"))
-        if joined:
-            clusters[-1] += character
-        else:
-            clusters.append(character)
-    return clusters
-
-
-def _fitted(text: str, width: int) -> str:
-    """The text in exactly `width` cells: filled up with spaces, or cut with a mark."""
-    if _cells(text) > width:
-        kept = ""
-        for cluster in _clusters(text):
-            if _cells(kept + cluster) > width - 1:
-                break
-            kept += cluster
-        text = kept + _CUT
-    return text + " " * (width - _cells(text))
-
-
-def _spelled(label: str, palette: Palette) -> str:
-    """The label in the characters that there are."""
-    return label.encode("ascii", "replace").decode("ascii") if palette == "ascii" else label
-
-
-def _cells(text: str) -> int:
-    from rich.cells import cell_len
-
-    return cell_len(text)
+    return ["".join(fitted(column[line], _NARROW) for column in padded) for line in range(height)]
