@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from regard.aligner import train_aligner
     from regard.errors import RegardError
+    from regard.observe import observe
     from regard.predictor import Prediction, Predictor, load
     from regard.training.run import train
 
 __version__ = "0.1.0"
-__all__ = ["Prediction", "Predictor", "RegardError", "load", "train", "train_aligner"]
+__all__ = ["Prediction", "Predictor", "RegardError", "load", "observe", "train", "train_aligner"]
 
 _HOMES = {
     "Prediction": "regard.predictor",
     "Predictor": "regard.predictor",
     "RegardError": "regard.errors",
     "load": "regard.predictor",
+    "observe": "regard.observe",
     "train": "regard.training.run",
     "train_aligner": "regard.aligner",
 }

@@ -98,6 +98,8 @@ def aligned(
     for model in (forward, backward):
         if model is not None and not model.has_attention:
             raise RegardError("a model with a fixed context has no attention, so it aligns nothing")
+        if model is not None and model.medium != "text":
+            raise RegardError(f"a model of sources that are no texts ({model.medium}) aligns no words; use its maps")
     for start in range(0, len(pairs), _AT_ONCE):
         part = pairs[start : start + _AT_ONCE]
         there = _matrices(forward, [pair.source for pair in part], [pair.target for pair in part], way)

@@ -168,9 +168,12 @@ def test_a_folder_with_texts_beside_its_files(tmp_path: Path) -> None:
         drawn(tmp_path / f"{name}.png", 8)
         if text is not None:
             (tmp_path / f"{name}.gt.txt").write_text(f"{text}\n")
+    drawn(tmp_path / "e.png", 8)
+    (tmp_path / "e.txt").write_bytes(b"\xff\xfe\xff")
     pairs, report = read_folder(tmp_path)
     assert [(Path(pair.source).name, pair.target) for pair in pairs] == [("a.png", "one"), ("b.png", "two")]
-    assert (report.lines, report.kept, report.left_out_count) == (4, 2, 2)
+    assert (report.lines, report.kept, report.left_out_count) == (5, 2, 3)
+    assert "files with a text beside them that is not UTF-8: 1" in str(report)
     assert "files without a text beside them" in str(report)
 
 
@@ -196,6 +199,14 @@ def test_paths_count_from_the_file_that_names_them(tmp_path: Path) -> None:
     pairs, _, medium = read_any(tmp_path / "pairs.tsv", None, DataSettings())
     assert medium == "image"
     assert [pair.source for pair in pairs] == [str(tmp_path / "photos" / name) for name in ("a.png", "b.png")]
+
+
+def test_a_header_names_no_file(tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("photo\tcaption\na.png\tone\nb.png\ttwo\n")
+    pairs, report, _ = read_any(tmp_path / "pairs.tsv", None, DataSettings())
+    assert [pair.line for pair in pairs] == [2, 3]
+    assert (report.lines, report.kept, report.first) == (2, 2, 2)
+    assert "line 1 is a header" in str(report)
 
 
 def test_an_item_has_as_many_places_as_its_layout() -> None:

@@ -5,7 +5,7 @@ from regard.attention.masks import causal, gaussian, lengths, window
 from regard.attention.module import Attention
 from regard.attention.normalizers import argmax, entmax, entmax15, sigmoid, softmax, sparsemax, threshold, top_k
 from regard.attention.observe import Observe, Observed
-from regard.attention.operator import attend, explain
+from regard.attention.operator import attend, explain, observed
 from regard.attention.positions import alibi, alibi_slopes, relative, rotary, rotary_positions
 from regard.attention.problem import Scored
 from regard.attention.scores import additive, bilinear, cosine, distance, dot, function, location, scaled_dot
@@ -38,6 +38,7 @@ __all__ = [
     "gaussian",
     "lengths",
     "location",
+    "observed",
     "relative",
     "rotary",
     "rotary_positions",

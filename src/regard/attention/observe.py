@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from regard.attention.problem import Problem, cut_row, grid, tile_scores, tile_weights
+from regard.attention.problem import TILE, Problem, grid, tile_scores, tile_weights
 from regard.attention.selection import largest
 from regard.attention.tiles import Tile, Workspace
 from regard.attention.trees import tree
 from regard.attention.weighing import Row, Softmax
+
+# Tiles whose greatest weights are looked for together.
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -63,48 +66,122 @@ class Observed:
     rows: Tensor | None = None  # (..., last - first, K)
 
 
+class _Top:
+    """The greatest weights of each row, found for several tiles at once: for the rows of one, threads are not worth it.
+
+    `room` lends the place in which a tile's weights are to be made, and where they stay until they were looked through.
+    """
+
+    def __init__(self, count: int, slices: int, queries: int, keys: int, like: Tensor) -> None:
+        self.count, self.keys = count, keys
+        self.weights = like.new_zeros(slices, queries, count)
+        self.places = like.new_zeros(slices, queries, count, dtype=torch.int64)
+        self._rows = like.new_empty(0, keys)
+        self._waiting: list[tuple[Tile, Tensor | None]] = []
+        self._used = 0
+
+    def room(self, tile: Tile) -> Tensor:
+        """A place for the weights of a tile, (n, R, K)."""
+        slices, queries, width = tile.shape
+        if self._used + slices * queries > len(self._rows):
+            self.flush()
+        if slices * queries > len(self._rows):
+            rows = max(slices * queries, min(_AT_ONCE * TILE // self.keys, self.weights[..., 0].numel()))
+            self._rows = self._rows.new_empty(rows, self.keys)
+        free = self._rows[self._used : self._used + slices * queries, :width]
+        return free.view(slices, queries, width)
+
+    def add(self, tile: Tile, factor: Tensor | None) -> None:
+        """What was made in the last room is there now, and is to be multiplied by `factor` (n, R, 1)."""
+        self._waiting.append((tile, factor))
+        self._used += tile.shape[0] * tile.shape[1]
+
+    def flush(self) -> None:
+        """Look through all that waits."""
+        if not self._waiting:
+            return
+        width, first = max(tile.shape[2] for tile, _ in self._waiting), 0
+        for tile, _ in self._waiting:
+            last = first + tile.shape[0] * tile.shape[1]
+            self._rows[first:last, tile.shape[2] : width] = 0.0
+            first = last
+        values, places = largest(self._rows[:first, :width], self.count)
+        first = 0
+        for tile, factor in self._waiting:
+            last = first + tile.shape[0] * tile.shape[1]
+            self.take(tile, values[first:last], places[first:last], factor)
+            first = last
+        self._waiting, self._used = [], 0
+
+    def take(self, tile: Tile, values: Tensor, places: Tensor, factor: Tensor | None) -> None:
+        """Write down the greatest weights of a tile's rows."""
+        at = (slice(*tile.n), slice(*tile.q), slice(0, values.shape[-1]))
+        shape = (*tile.shape[:2], values.shape[-1])
+        self.weights[at] = values.view(shape) if factor is None else values.view(shape) * factor
+        self.places[at] = places.view(shape) + tile.k[0]
+
+
 class _Reduction:
     """The results of a request while its tiles come in."""
 
     def __init__(self, request: Observe, slices: int, queries: int, keys: int, like: Tensor) -> None:
-        self.request, self.keys = request, keys
-        self.top = min(max(request.top, int(request.argmax)), keys)
+        self.request = request
 
         def room(wanted: bool, *shape: int, dtype: torch.dtype | None = None) -> Tensor | None:
             return like.new_zeros(slices, *shape, dtype=dtype or like.dtype) if wanted else None
 
-        self.top_weights = room(self.top > 0, queries, self.top)
-        self.top_keys = room(self.top > 0, queries, self.top, dtype=torch.int64)
+        top = min(max(request.top, int(request.argmax)), keys)
+        self.top = _Top(top, slices, queries, keys, like) if top else None
         self.entropy = room(request.entropy, queries)
         self.received = room(request.received, keys)
         self.support = room(request.support, queries, dtype=torch.int64)
         self.mass = room(request.mass, queries)
 
-    def add(self, tile: Tile, weights: Tensor, logs: Tensor | None, work: Workspace) -> None:
-        """Take in a tile of weights; `logs` are their logarithms where the kernel has them anyway."""
+    def room(self, tile: Tile, work: Workspace) -> Tensor:
+        """Where the weights of a tile are to be made if they can be made anywhere."""
+        return work.get("weights", tile.shape) if self.top is None else self.top.room(tile)
+
+    def add(
+        self, tile: Tile, weights: Tensor, factor: Tensor | None, logs: Tensor | None, work: Workspace, waits: bool
+    ) -> None:
+        """Take in a tile of weights, `weights` times `factor` (n, R, 1) where there is one.
+
+        `logs` are the logarithms of `weights` where the kernel has them anyway; they are written over. `waits` says
+        that the weights are in the last `room`, and may be looked through later.
+        """
         at = (slice(*tile.n), slice(*tile.q))
-        if self.top_weights is not None and self.top_keys is not None:
-            values, keys = largest(weights, self.top)
-            self.top_weights[(*at, slice(0, values.shape[-1]))] = values
-            self.top_keys[(*at, slice(0, values.shape[-1]))] = keys + tile.k[0]
+        if self.top is not None and waits:
+            self.top.add(tile, factor)
+        elif self.top is not None:
+            self.top.take(tile, *largest(weights, self.top.count), factor)
         if self.received is not None:
-            self.received[slice(*tile.n), slice(*tile.k)] += weights.sum(1)
+            sums = weights.sum(1) if factor is None else torch.bmm(factor.mT, weights).squeeze(1)
+            self.received[slice(*tile.n), slice(*tile.k)] += sums
         if self.support is not None:
             self.support[at] = torch.count_nonzero(weights, dim=-1)
-        if self.mass is not None:
-            self.mass[at] = weights.sum(-1)
-        if self.entropy is not None:  # last, since it may write over the logarithms
-            if logs is None:
-                product = torch.special.entr(weights, out=work.get("entropy", weights.shape))
-                self.entropy[at] = product.sum(-1)
-            else:
-                self.entropy[at] = -logs.mul_(weights).sum(-1)
+        mass = None
+        if self.mass is not None or (self.entropy is not None and factor is not None):
+            mass = weights.sum(-1) if factor is None else weights.sum(-1).mul_(factor.squeeze(-1))
+        if self.mass is not None and mass is not None:
+            self.mass[at] = mass
+        if self.entropy is None:
+            return
+        if logs is None:
+            self.entropy[at] = torch.special.entr(weights, out=work.get("entropy", weights.shape)).sum(-1)
+        elif factor is None or mass is None:
+            self.entropy[at] = -logs.mul_(weights).sum(-1)
+        else:  # ln(f w) = ln w + ln f
+            surprise = logs.mul_(weights).sum(-1).mul_(factor.squeeze(-1))
+            self.entropy[at] = -surprise.add_(torch.xlogy(mass, factor.squeeze(-1)))
 
     def result(self, lead: tuple[int, ...], rows: Tensor | None) -> Observed:
         def shaped(found: Tensor | None) -> Tensor | None:
             return None if found is None else found.reshape(*lead, *found.shape[1:])
 
-        top_weights, top_keys, request = self.top_weights, self.top_keys, self.request
+        top_weights, top_keys, request = None, None, self.request
+        if self.top is not None:
+            self.top.flush()
+            top_weights, top_keys = self.top.weights, self.top.places
         argmax = None
         if top_keys is not None and top_weights is not None:
             top_keys = top_keys.masked_fill(top_weights == 0, -1)
@@ -129,45 +206,81 @@ def observe_dense(weights: Tensor, request: Observe, lead: tuple[int, ...]) -> O
     reduction = _Reduction(request, slices, queries, keys, weights)
     if request.statistics:
         whole = Tile((0, slices), (0, queries), (0, keys))
-        reduction.add(whole, weights, None, Workspace(weights.dtype, weights.device))
+        reduction.add(whole, weights, None, None, Workspace(weights.dtype, weights.device), waits=False)
     rows = None if request.rows is None else weights[:, request.rows[0] : request.rows[1]].clone()
     return reduction.result(lead, rows)
 
 
 @torch.no_grad()
-def observe_tiles(problem: Problem, row: Row, request: Observe) -> Observed:
-    """The request answered by making the tiles of a problem again, once for everything asked for."""
+def observe_tiles(problem: Problem, row: Row | None, request: Observe) -> Observed:
+    """The request answered by making the tiles of a problem, once for everything asked for.
+
+    `row` holds the statistics of the rows where they were kept; without them each tile is fitted anew.
+    """
     like = torch.empty(0, dtype=problem.dtype, device=problem.device)
     reduction = _Reduction(request, problem.slices, problem.queries, problem.keys, like)
     work = Workspace(problem.dtype, problem.device)
     first, last = request.rows or (0, 0)
     rows = like.new_zeros(problem.slices, last - first, problem.keys) if request.rows is not None else None
+    plain = _plain_softmax(problem)
     for tile in grid(problem):
         low, high = max(first, tile.q[0]), min(last, tile.q[1])
         if not request.statistics and low >= high:
             continue
-        if request.entropy and _plain_softmax(problem):
-            weights, logs = _softmax_tile(problem, row, tile, work)
+        factor: Tensor | None = None
+        logs: Tensor | None = None
+        if plain:
+            weights, factor, logs = _softmax_tile(problem, tile, request.entropy, reduction.room(tile, work), work)
+        elif row is None:
+            weights = _fitted(problem, tile, work)
         else:
-            weights, logs = tile_weights(problem, row, tile, work), None
+            weights = tile_weights(problem, row, tile, work)
         if rows is not None and low < high:
             inside = weights[:, low - tile.q[0] : high - tile.q[0]]
+            if factor is not None:
+                inside = inside * factor[:, low - tile.q[0] : high - tile.q[0]]
             rows[slice(*tile.n), low - first : high - first, slice(*tile.k)] = inside
         if request.statistics:
-            reduction.add(tile, weights, logs, work)
+            reduction.add(tile, weights, factor, logs, work, waits=plain)
     return reduction.result(problem.lead, rows)
 
 
 def _plain_softmax(problem: Problem) -> bool:
     normalizer = problem.normalizer
-    plain = isinstance(normalizer, Softmax) and not normalizer.parts and normalizer.temperature == 1.0
+    plain = isinstance(normalizer, Softmax) and not normalizer.learned and normalizer.temperature == 1.0
     return plain and not problem.factors
 
 
-def _softmax_tile(problem: Problem, row: Row, tile: Tile, work: Workspace) -> tuple[Tensor, Tensor]:
-    """Weights and their logarithms: the logarithm of softmax is there before the weight is."""
-    logs = tile_scores(problem, tile, work).sub_(cut_row(row, tile)[0])
-    weights = torch.exp(logs, out=work.get("weights", tile.shape))
+def _softmax_tile(
+    problem: Problem, tile: Tile, logarithms: bool, room: Tensor, work: Workspace
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Weights up to a factor of each row, w = e^(s - max s), made in `room`; the factor 1 / sum w; and s - max s.
+
+    The tile has the whole row, so that the log-sum-exp need not be known; and nothing is divided but what is reduced.
+    """
+    scores = tile_scores(problem, tile, work)
+    top = scores.amax(-1, keepdim=True)
+    sinks = tuple(part.take(tile)[:, None, None] for part in problem.normalizer.parts)
+    for sink in sinks:
+        top = torch.maximum(top, sink)
+    top.masked_fill_(top == float("-inf"), 0.0)
+    logs = scores.sub_(top)
+    weights = torch.exp(logs, out=room)
+    total = weights.sum(-1, keepdim=True)
+    for sink in sinks:
+        total += (sink - top).exp_()
+    factor = total.masked_fill_(total == 0, 1.0).reciprocal_()
+    if not logarithms:
+        return weights, factor, None
     if problem.masks or problem.filters or problem.terms:
         logs.clamp_(min=torch.finfo(logs.dtype).min)  # 0 times -inf is not 0
-    return weights, logs
+    return weights, factor, logs
+
+
+def _fitted(problem: Problem, tile: Tile, work: Workspace) -> Tensor:
+    """The weights of a tile, its rows fitted anew."""
+    parts = tuple(part.take(tile) for part in problem.normalizer.parts)
+    weights, _ = problem.normalizer.fit_(tile_scores(problem, tile, work), parts, tile, work)
+    for factor in problem.factors:
+        weights.mul_(factor.tile(tuple(p.take(tile) for p in factor.parts), tile, problem.dtype))
+    return weights

@@ -19,13 +19,18 @@ from regard.attention.kernels import tiled as tiled_kernel
 from regard.attention.masks import Mask
 from regard.attention.names import NORMALIZERS, POSITIONS, SCORES, named
 from regard.attention.normalizers import Normalizer
-from regard.attention.observe import Observe
+from regard.attention.observe import Observe, Observed, observe_tiles
 from regard.attention.pairs import Function
 from regard.attention.positions import Bias, Position, rotary_positions
 from regard.attention.problem import Filter, Problem, raised, widen
 from regard.attention.scores import Score, dot, function, scaled_dot
 from regard.attention.tiles import Spread, spread
 from regard.attention.weights import Weights, plain_weights, versions
+
+_DEFAULTS: dict[str, Any] = {
+    "score": "scaled_dot", "normalizer": "softmax", "mask": None, "filter": None, "bias": None,
+    "position": None, "offset": 0, "check": False,
+}  # fmt: skip
 
 
 def attend(
@@ -112,6 +117,18 @@ def attend(
     return context, weights if observe is None else _observed(weights, observe)
 
 
+def observed(query: Tensor, key: Tensor, request: Observe, **settings: Any) -> Observed:
+    """What `attend(..., observe=request)` would show of the weights, with no context computed.
+
+    For weights that somebody else's kernel makes of the same queries and keys. The other arguments are those of
+    `attend`; nothing is differentiable.
+    """
+    settings = {**_DEFAULTS, **settings}
+    with torch.no_grad():
+        problem = _call(query.detach(), key.detach(), key.detach(), dropout=0.0, **settings).problem
+        return observe_tiles(widen(problem), None, request)
+
+
 def _observed(weights: Weights, request: Observe) -> Weights:
     if not isinstance(request, Observe):
         raise ValueError(f"observe: came {_kind(request)}; expected Observe(...)")
@@ -149,11 +166,7 @@ def explain(query: Tensor, key: Tensor, value: Tensor, **settings: Any) -> Choic
     """
     kernel, dropout = settings.pop("kernel", "auto"), settings.pop("dropout", 0.0)
     settings.pop("observe", None)
-    defaults: dict[str, Any] = {
-        "score": "scaled_dot", "normalizer": "softmax", "mask": None, "filter": None, "bias": None,
-        "position": None, "offset": 0, "check": False,
-    }  # fmt: skip
-    call = _call(query, key, value, dropout=dropout, **{**defaults, **settings})
+    call = _call(query, key, value, dropout=dropout, **{**_DEFAULTS, **settings})
     return choose(call.problem, call.value, dropout, kernel)
 
 

@@ -1,6 +1,7 @@
 """Pair kernels: the three ways in which a prepared query meets a prepared key.
 
-`scores(query, key, weight, out, work)` fills a tile (n, R, C); `gradients(query, key, weight, grad, work)` returns
+`scores(query, key, weight, out, work)` gives a tile (n, R, C), mostly in `out`; `gradients(query, key, weight, grad,
+work)` returns
 those of query, key and weight. `dense` is the same formula in plain differentiable operations.
 """
 
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from regard.attention.products import product
 from regard.attention.tiles import Spread, Workspace
 from regard.attention.trees import static, tree
 
@@ -36,10 +38,12 @@ class Dot:
     def dense(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
         return torch.matmul(query * self.scale if self.scale != 1.0 else query, key.mT)
 
-    def scores(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], out: Tensor, work: Workspace) -> None:
+    def scores(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], out: Tensor, work: Workspace) -> Tensor:
         if self.scale != 1.0:
             query = torch.mul(query, self.scale, out=work.get("query", query.shape))
-        torch.bmm(query, key.mT.expand(query.shape[0], -1, -1), out=out)
+        if len(query) == 1:  # one slice: there may be a faster library for it than for many
+            return product(query[0], key[0])[None]
+        return torch.bmm(query, key.mT.expand(query.shape[0], -1, -1), out=out)
 
     def gradients(
         self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], grad: Tensor, work: Workspace
@@ -70,7 +74,7 @@ class Additive:
     def dense(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...]) -> Tensor:
         return torch.matmul(torch.tanh(query[:, :, None] + key[:, None]), weights[0][:, None, :, None]).squeeze(-1)
 
-    def scores(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], out: Tensor, work: Workspace) -> None:
+    def scores(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], out: Tensor, work: Workspace) -> Tensor:
         (weight,) = weights
         factors = _Factors(query, key)
         for n, q, k in _blocks(out.shape, query.shape[-1], BLOCK):
@@ -79,6 +83,7 @@ class Additive:
             column = _slices(weight, n)[:, :, None]
             sums = torch.matmul(block.flatten(1, 2), column).view(part.shape)
             torch.sub(column.sum(1, keepdim=True), sums, alpha=2.0, out=part)
+        return out
 
     def gradients(
         self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], grad: Tensor, work: Workspace
@@ -149,10 +154,11 @@ class Function:
             )
         return found.expand(wanted)  # a function that looks at the keys alone gives one slice for all
 
-    def scores(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], out: Tensor, work: Workspace) -> None:
+    def scores(self, query: Tensor, key: Tensor, weights: tuple[Tensor, ...], out: Tensor, work: Workspace) -> Tensor:
         for n, q, k in _blocks(out.shape, max(query.shape[-1], key.shape[-1]), FUNCTION_BLOCK):
             parts = tuple(_slices(w, n) for w in weights)
             out[n, q, k] = self.dense(_slices(query, n)[:, q], _slices(key, n)[:, k], parts)
+        return out
 
     def check(self, query: Tensor, key: Tensor) -> None:
         """Refuse a function that closes over a tensor that would silently get no gradient from tiles."""

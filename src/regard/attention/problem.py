@@ -153,7 +153,7 @@ def tile_scores(problem: Problem, tile: Tile, work: Workspace) -> Tensor:
     scores = work.get("scores", tile.shape)
     if scores.shape[0] != query.shape[0]:
         query = query.expand(scores.shape[0], -1, -1)
-    problem.pair.scores(query, key, tuple(p.take(tile) for p in problem.pair.weights), scores, work)
+    scores = problem.pair.scores(query, key, tuple(p.take(tile) for p in problem.pair.weights), scores, work)
     for term in problem.terms:
         scores.add_(term.tile(term.values.take(tile), tile))
     passes = allowed(problem, tile)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_GROUP = 16
+_GROUP = 8
 # Up to so many elements one pass for value and place, the first on ties, is faster than finding candidates.
 _FEW = 1 << 17
 
@@ -21,19 +21,22 @@ def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     k = min(k, scores.shape[-1])
     values, indices = _candidates(scores, min(k + 1, scores.shape[-1]))
     tied = (values[..., 1:] == values[..., :-1]) & (values[..., 1:] > float("-inf"))
-    if torch.compiler.is_compiling() or (tied.numel() and bool(tied.any())):
+    if torch.compiler.is_compiling():
         return _with_ties(scores, values[..., k - 1 : k], k)
+    if tied.numel() and bool((rows := tied.any(-1)).any()):
+        # Mostly few rows have ties, and only those are done again.
+        values[rows, :k], indices[rows, :k] = _with_ties(scores[rows], values[rows][:, k - 1 : k], k)
     return values[..., :k], indices[..., :k]
 
 
 def _candidates(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """`torch.topk`, in two stages for long rows: the k largest lie in the k groups with the largest maxima."""
+    """`torch.topk`, by stages for long rows: the k largest lie in the k groups with the largest maxima."""
     length = scores.shape[-1]
     width = length // _GROUP
-    if width < 2 * k:
+    if width < 4 * k:
         return scores.topk(k)
     whole = scores[..., : _GROUP * width].unflatten(-1, (_GROUP, width))
-    groups = whole.amax(-2).topk(k, sorted=False).indices  # group g holds the places g, g + width, ...
+    _, groups = _candidates(whole.amax(-2), k)  # group g holds the places g, g + width, ...
     members = groups[..., None, :].expand(*groups.shape[:-1], _GROUP, k)
     candidates = whole.gather(-1, members).flatten(-2)
     first = torch.arange(0, _GROUP * width, width, device=scores.device)

@@ -37,6 +37,8 @@ def run(arguments: Sequence[str]) -> int:
     model = load(given.model, device=given.device)
     if wanted and not model.has_attention:
         raise RegardError(f"{given.model}: this model has a fixed context, so there is no attention to write")
+    if model.medium != "text" and "alignments" in given:
+        raise RegardError(f"--alignments: sources are no texts ({model.medium}), so no words are linked; use --maps")
     found = model.predict(texts, **search)
     try:
         for number, prediction in enumerate(found, start=1):

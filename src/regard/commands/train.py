@@ -97,7 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "pairs",
         help="TSV (a header of source and target, src and tgt, or input and output is recognised) or JSONL, .gz "
-        "too; - for standard input; or, with --target, the source file",
+        "too; - for standard input; a folder of images or recordings with texts beside them; or, with --target, the "
+        "source file. Sources that are images or recordings are paths, from the folder of the file that names them",
     )
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument("--dev", metavar="FILE", help="pairs to validate on (default: some of the pairs are held out)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from regard.data import headers
 from regard.data.media import ENDINGS, medium_of
 from regard.data.reading import Pair, listed_pairs, read_pairs, read_parallel
 from regard.data.report import ReadReport
@@ -14,7 +15,7 @@ from regard.settings import DataSettings, Medium
 TEXT_ENDINGS = (".gt.txt", ".txt")
 """What a text is called beside its file: `line.png` and `line.gt.txt`, or `line.txt`."""
 
-_WITHOUT = "files without a text beside them"
+_WITHOUT, _NOT_UTF8 = "files without a text beside them", "files with a text beside them that is not UTF-8"
 
 
 def read_folder(path: str | Path) -> tuple[list[Pair], ReadReport]:
@@ -34,7 +35,7 @@ def read_folder(path: str | Path) -> tuple[list[Pair], ReadReport]:
     if not files:
         raise RegardError(f"{folder}: no image and no recording in it ({' '.join(sorted(known))})")
     texts = {file: _text_beside(file) for file in files}
-    if all(text is None for text in texts.values()):
+    if all(text == _WITHOUT for text in texts.values()):
         if any(file.parent == folder for file in files):
             raise RegardError(
                 f"{folder}: no text beside any of its {len(files):,} files; write {files[0].with_suffix('.txt').name} "
@@ -45,8 +46,8 @@ def read_folder(path: str | Path) -> tuple[list[Pair], ReadReport]:
     rows: list[Pair] = []
     for number, (file, text) in enumerate(texts.items(), start=1):
         report.lines += 1
-        if text is None:
-            report.leave_out(_WITHOUT, number)
+        if text in (_WITHOUT, _NOT_UTF8):
+            report.leave_out(text, number)
         else:
             rows.append(Pair(str(file), text, str(folder), number))
     read, inner = listed_pairs([(pair.source, pair.target) for pair in rows], str(folder))
@@ -56,17 +57,18 @@ def read_folder(path: str | Path) -> tuple[list[Pair], ReadReport]:
     return [Pair(each.source, each.target, str(folder), rows[each.line - 1].line) for each in read], report
 
 
-def _text_beside(file: Path) -> str | None:
+def _text_beside(file: Path) -> str:
+    """The text, or why there is none."""
     for ending in TEXT_ENDINGS:
         beside = file.with_suffix(ending)
         if beside.is_file():
             try:
                 return beside.read_text(encoding="utf-8-sig")
             except UnicodeDecodeError:
-                raise RegardError(f"{beside}: not UTF-8; save it as UTF-8") from None
+                return _NOT_UTF8
             except OSError as error:
                 raise RegardError(f"{beside}: can't be read ({error.strerror or error})") from None
-    return None
+    return _WITHOUT
 
 
 def read_any(
@@ -74,7 +76,8 @@ def read_any(
 ) -> tuple[list[Pair], ReadReport, Medium]:
     """The pairs of a file, two parallel ones, or a folder, and what their sources are.
 
-    Paths of images and recordings count from the folder of the file that names them.
+    Paths of images and recordings count from the folder of the file that names them. A first line whose source has no
+    ending, as no file's name, is their header.
     """
     if parallel is not None:
         pairs, report = read_parallel(path, parallel)
@@ -90,5 +93,8 @@ def read_any(
     medium = settings.medium or medium_of([pair.source for pair in pairs])
     if medium != "text":
         root = Path(path).parent
+        if pairs[0].line == 1 and not Path(pairs[0].source).suffix and len(pairs) > 1:
+            report.remarks.append(headers.taken([pairs[0].source, pairs[0].target]))
+            report.lines, report.kept, report.first, pairs = report.lines - 1, report.kept - 1, 2, pairs[1:]
         pairs = [replace(pair, source=str(root / pair.source)) for pair in pairs]
     return pairs, report, medium

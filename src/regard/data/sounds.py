@@ -106,7 +106,7 @@ def _opened(source: Any) -> Iterator[BinaryIO]:
         try:
             mode = os.stat(source).st_mode
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-            reason = "there is no such file" if isinstance(error, (FileNotFoundError, ValueError)) else error.strerror
+            reason = "no such file" if isinstance(error, (FileNotFoundError, ValueError)) else error.strerror
             raise _UnfitError(reason) from None
         if not stat.S_ISREG(mode):
             raise _UnfitError("is a folder, no recording" if stat.S_ISDIR(mode) else "is no file of a disk")

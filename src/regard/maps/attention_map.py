@@ -295,6 +295,12 @@ class AttentionMap:
         open_axes = " x ".join(f"{n} {axis}s" for axis, n in zip(self.axes, self.weights.shape, strict=False))
         return "; ".join(part for part in (f"{self.place} attention, {self.convention}", open_axes, self.note) if part)
 
+    def show(self) -> None:
+        """Print the map as a heat map; of layers and heads that are still open, the mean."""
+        from regard.view.terminal import show
+
+        show(self.mean() if self.axes else self)
+
     def _repr_html_(self) -> str:
         """The map in a notebook: the page of `regard.view.page`, in a frame that reaches nothing outside itself."""
         # Maps know nothing of views; a notebook asks the map itself for its picture.

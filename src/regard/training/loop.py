@@ -144,6 +144,11 @@ def run(training: Training) -> None:
             else:
                 progress.epoch, progress.step = progress.epoch + 1, 0
         training.feeder.close()
+        if training.feeder.seconds and progress.seconds:
+            share = training.feeder.seconds / progress.seconds
+            training.report.say(
+                f"features took {training.feeder.seconds:.1f} seconds of a processor, {share:.1%} of the training"
+            )
         _finish(training)
 
 
