@@ -42,7 +42,7 @@ def _recurrent_encoder(settings: ModelSettings, source: int) -> int:
 def _recurrent_decoder(settings: ModelSettings, source: int, target: int) -> int:
     """Attending after the update of the state, with input feeding, in one head."""
     decoder, memory = settings.decoder, settings.encoder.width
-    if (decoder.attends, decoder.input_feeding, settings.cross.heads) != ("after", True, 1):
+    if (decoder.attends, decoder.input_feeding is not False, settings.cross.heads) != ("after", True, 1):
         raise ValueError("multiply-adds of recurrent decoders: only with input feeding and one head after the update")
     width = decoder.width
     inputs = [settings.embedding + width] + [width] * (decoder.layers - 1)

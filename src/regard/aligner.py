@@ -66,7 +66,8 @@ class Way:
     `symmetrise` one set of two directions: intersection, union or grow-diag-final-and of the links of both, or
     geometric-mean:W, all pairs whose weights have a geometric mean of at least W (0.25 where none is given). `layer`
     and `head` (-1: the mean of all) choose the weights, None: those that the model shows. `reading` takes for each
-    target word the weights of the step that read it; None: as links have guided the model, if any did.
+    target word the weights of the step that read it; None: as links have guided the model, if any did. `weights` are
+    the `prior`, what each word was predicted with, or the `posterior`, given the whole target (`Predictor.align`).
     """
 
     words: Words = "spaces"
@@ -76,6 +77,7 @@ class Way:
     layer: int | None = None
     head: int | None = None
     reading: bool | None = None
+    weights: str = "prior"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -245,7 +247,10 @@ def _matrices(
     model: Predictor, sources: Sequence[str], targets: Sequence[str], way: Way
 ) -> list[np.ndarray[Any, Any] | None]:
     """(target words, source words) of each pair."""
-    return [None if every is None else word_weights(model, every, way) for every in model.align(sources, targets)]
+    return [
+        None if every is None else word_weights(model, every, way)
+        for every in model.align(sources, targets, way.weights)
+    ]
 
 
 def word_weights(model: Predictor, every: AttentionMap, way: Way) -> Weights:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from regard.errors import RegardError, did_you_mean, one_line, shown
-from regard.settings import NORMALIZERS, SCORES, Settings
+from regard.settings import CONTEXTS, NORMALIZERS, SCORES, Settings
 
 Given = Mapping[str, Any]
 """Settings by their full names."""
@@ -46,13 +46,16 @@ _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("max_source_tokens", "max_target_tokens", "max_source", "max_length"), (1, 10**7)),
     **dict.fromkeys(("beam", "n_best"), (1, 10**5)),
     **dict.fromkeys(("rate", "minutes", "warmup", "decay", "clip", "patience", "min_length"), (0, _MANY)),
+    "sampled_until": (1, _MANY),
+    "sampled_temperature": (0.01, 100),
+    "sampled_entropy": (0, 1000),
     "seed": (0, 2**63 - 1),
     **dict.fromkeys(("length_penalty", "coverage_penalty", "coverage", "guided_weight"), (0, 1000)),
     "guided_layer": (0, 1024),
     "guided_head": (-1, 1024),
     **dict.fromkeys(("dropout", "word_dropout", "smoothing"), (0, 0.99)),
 }
-_NAMED = {"score": SCORES, "normalizer": NORMALIZERS}
+_NAMED = {"score": SCORES, "normalizer": NORMALIZERS, "context": CONTEXTS}
 # What may follow the colon of a name: its type, what it should be in words and as a test, and an example.
 _NUMBERS: dict[str, tuple[type, str, Callable[[float], bool], str]] = {
     "dot": (float, "a number above 0", lambda number: number > 0, "0.5"),
@@ -61,9 +64,12 @@ _NUMBERS: dict[str, tuple[type, str, Callable[[float], bool], str]] = {
     "softmax": (float, "a number above 0", lambda number: number > 0, "0.5"),
     "entmax": (float, "a number above 1 (1 is softmax)", lambda number: number > 1, "1.3"),
     "top_k": (int, "a whole number, at least 1", lambda number: number >= 1, "3"),
+    "local_m": (int, "a whole number, at least 1", lambda number: number >= 1, "5"),
+    "local_p": (int, "a whole number, at least 1", lambda number: number >= 1, "5"),
+    "monotonic": (int, "0 or 1", lambda number: number in (0, 1), "1"),
     "threshold": (float, "a number above 0, at most 1", lambda number: 0 < number <= 1, "0.1"),
 }
-_NEEDS_NUMBER = ("top_k", "threshold")
+_NEEDS_NUMBER = ("top_k", "threshold", "local_m", "local_p")
 
 
 @dataclass(frozen=True)
@@ -226,7 +232,7 @@ def _check_value(name: str, value: Any, where: str) -> None:
 
 
 def _check_name(name: str, value: str, where: str, names: Sequence[str]) -> None:
-    """A score or a normalizer, of which some take a number after a colon."""
+    """A score, a normalizer or a context, of which some take a number after a colon."""
     base, colon, number = value.partition(":")
     if base not in names:
         raise RegardError(f"{where}: {name} is {shown(value)}{did_you_mean(base, names)}")

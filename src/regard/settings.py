@@ -17,13 +17,15 @@ NORMALIZERS = (
     "softmax", "sparsemax", "entmax15", "entmax", "sigmoid", "top_k", "threshold", "argmax",
     "softmax:learned", "softmax:sink", "entmax:learned",
 )  # fmt: skip
+CONTEXTS = (
+    "attention", "fixed", "local_m", "local_p", "gumbel", "reinforce", "online", "marginal", "monotonic",
+)  # fmt: skip
 POSITIONS = ("sinusoidal", "learned", "rotary", "relative", "alibi", "none")
 
 Medium = Literal["text", "image", "sound"]
 Stem = Literal["embedding", "convolution", "patches", "frames"]
 Encoder = Literal["recurrent", "transformer", "none"]
 Decoder = Literal["recurrent", "transformer"]
-Context = Literal["attention", "fixed"]
 Metric = Literal["loss", "bleu", "chrf", "accuracy", "cer", "wer", "per", "token_error_rate"]
 Words = Literal["spaces", "text"]
 Unlinked = Literal["free", "nothing"]
@@ -114,7 +116,8 @@ class DecoderSettings:
         layers: how many layers.
         width: of the state of a recurrent decoder, or the model width of a Transformer.
         attends: before the state is updated (Bahdanau) or after it (Luong), of a recurrent decoder.
-        input_feeding: whether a recurrent decoder that attends after the update is given its last output as input.
+        input_feeding: whether a recurrent decoder that attends after the update is given its last output as input;
+            none: yes, where that output was made with a context of the source.
         feedforward: width of the inner layer of a Transformer.
         norm: pre or post: where a Transformer normalises its layers.
         position: how a Transformer knows places: sinusoidal, learned, rotary, relative, alibi or none.
@@ -127,7 +130,7 @@ class DecoderSettings:
     layers: int = 1
     width: int = 256
     attends: Literal["before", "after"] = "after"
-    input_feeding: bool = True
+    input_feeding: bool | None = None
     feedforward: int = 512
     norm: Literal["pre", "post"] = "pre"
     position: Literal["sinusoidal", "learned", "rotary", "relative", "alibi", "none"] = "sinusoidal"
@@ -141,7 +144,14 @@ class ModelSettings:
     Args:
         encoder: what turns a source into a memory.
         decoder: what makes a target.
-        context: attention, or fixed: the same decoder with one code C for all steps, no attention at all.
+        context: what the decoder is told of the source at a step. attention: the weighted sum of all places; fixed:
+            one code C for all steps, no attention at all; local_m:N: the sum of those within N places of the step's
+            own number, or local_p:N: of a place that is predicted (Luong et al. 2015); gumbel or reinforce: one place,
+            drawn by its weight in training, the heaviest in use (Xu et al. 2015); online: one place, never before the
+            last one, chosen as the source arrives (Raffel et al. 2017). marginal: nothing, but the output is the
+            mixture of what every place says by itself (Wu et al. 2018); monotonic:0 or monotonic:1: the same along
+            paths that never go back, whose moves depend on the weights alone, or on the distance too (Wu & Cotterell
+            2019).
         fixed: what C is made of: the last state of the encoder, or the mean of its memory.
         cross: the attention from the decoder to the memory.
         self_attention: the attention of a Transformer within itself.
@@ -153,7 +163,7 @@ class ModelSettings:
 
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     decoder: DecoderSettings = field(default_factory=DecoderSettings)
-    context: Context = "attention"
+    context: str = "attention"
     fixed: Literal["last", "mean"] = "last"
     cross: AttentionSettings = field(default_factory=lambda: AttentionSettings(score="additive"))
     self_attention: AttentionSettings = field(default_factory=lambda: AttentionSettings(heads=4))
@@ -161,6 +171,27 @@ class ModelSettings:
     share_embeddings: Literal["all", "target", "none"] = "none"
     dropout: float = 0.2
     longest: int = 1024
+
+    @property
+    def context_kind(self) -> str:
+        """`context` without the number after its colon."""
+        return self.context.partition(":")[0]
+
+    @property
+    def context_number(self) -> int | None:
+        """The number after its colon, if there is one."""
+        number = self.context.partition(":")[2]
+        return int(number) if number else None
+
+    @property
+    def attends(self) -> bool:
+        """Whether the decoder itself is given a context by attention."""
+        return not self.mixes and self.context != "fixed"
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the decoder knows nothing of the source, and its output is a mixture over places."""
+        return self.context_kind in ("marginal", "monotonic")
 
     @property
     def memory_width(self) -> int:
@@ -179,14 +210,16 @@ class ModelSettings:
 
     @property
     def code_width(self) -> int:
-        """Of the one code C of a model without attention."""
+        """Of the one code C of a model without attention; 0 where the decoder is told nothing of the source."""
+        if self.mixes:
+            return 0
         return self.encoder.width if self.fixed == "last" else self.memory_width
 
     @property
     def longest_source(self) -> int | None:
         """How many tokens a source may have; None: any number."""
         in_encoder = self.encoder.kind == "transformer" and self._bounded(self.encoder.position)
-        in_cross = self.context == "attention" and self.cross.score == "location"
+        in_cross = self.context != "fixed" and self.cross.score == "location"
         return self.longest if in_encoder or in_cross else None
 
     @property
@@ -305,6 +338,11 @@ class TrainingSettings:
         clip: the greatest norm of the gradient; 0: any.
         smoothing: label smoothing.
         coverage: what it costs to look at a source word less or more than once in all (Xu et al. 2015); 0: nothing.
+        sampled_until: with the contexts gumbel and reinforce, the update from which what they start with has ended: for
+            gumbel a temperature above the last one, for reinforce steps that see the weighted sum, and a reward for
+            undecided weights; none: half of all updates.
+        sampled_temperature: of gumbel, the last one; it begins at 1.
+        sampled_entropy: of reinforce, what undecided weights are worth at first.
         guided_weight: what it costs to look elsewhere than at the words linked by --guided (Garg et al. 2019).
         guided_layer: which layer of a Transformer's cross-attention the links guide, from 0; none: the last but one.
         guided_head: which head of it, from 0; -1: the mean of all heads.
@@ -339,6 +377,9 @@ class TrainingSettings:
     clip: float = 1.0
     smoothing: float = 0.1
     coverage: float = 0.0
+    sampled_until: int | None = None
+    sampled_temperature: float = 0.5
+    sampled_entropy: float = 0.1
     guided_weight: float = 1.0
     guided_layer: int | None = None
     guided_head: int = 0

@@ -28,7 +28,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "transformer, words": {"kind": "transformer", "memory": "words"},
 }
 DECODERS: dict[str, dict[str, Any]] = {
-    "lstm feeding": {},
+    "lstm feeding": {"input_feeding": True},
     "lstm after, 2 layers": {"input_feeding": False, "layers": 2},
     "gru before, 2 layers": {"cell": "gru", "attends": "before", "layers": 2},
     "lstm before": {"attends": "before"},

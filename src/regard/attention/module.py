@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from regard.attention import normalizers, positions, scores
+from regard.attention import kinds, normalizers, positions, scores
 from regard.attention.arguments import check_arguments
 from regard.attention.kernels.dense import normalize
 from regard.attention.masks import Mask
@@ -44,6 +44,8 @@ class Attention(nn.Module):
             values are the source itself (Bahdanau et al. 2015); `none`: nothing, for scores that bring their own
             weights (Luong et al. 2015).
         bias: whether projections have one.
+        kind: `soft`, the sum of all places, or what `regard.attention.kinds` has: `local_m:N`, `local_p:N`, `gumbel`,
+            `reinforce`, `online`, which go by steps.
         dropout: the probability of leaving out a weight, in training.
         longest: the longest source, for `location`.
         buckets, furthest, both_directions: of `relative`.
@@ -67,6 +69,7 @@ class Attention(nn.Module):
         position: str | None = None,
         project: str = "all",
         bias: bool = True,
+        kind: str = "soft",
         dropout: float = 0.0,
         longest: int = 512,
         buckets: int = 32,
@@ -99,6 +102,9 @@ class Attention(nn.Module):
         self.normalizer_name = normalizer if isinstance(normalizer, str) else type(normalizer).__name__
         self._normalizer = normalizer
         self._own_normalizer()
+        self.kind = kinds.made(kind, query_dim, heads)
+        if self.kind is not None and self.remember is not None:
+            raise ValueError(f"kind: {kind} has a memory of its own, and so has the score {self.score_name}")
         self.position = position
         self.furthest, self.both_directions = furthest, both_directions
         if position == "relative":
@@ -214,6 +220,8 @@ class Attention(nn.Module):
         """
         if self.remember is not None:
             raise ValueError(f"score: {self.score_name} remembers previous weights; use prepare() and step()")
+        if self.kind is not None:
+            raise ValueError("kind: only soft attention takes a whole sequence; use prepare() and step()")
         q, source = self._queries(query), query if source is None else source
         key, value = self._heads(source, "key"), self._heads(source, "value")
         if torch.is_autocast_enabled(q.device.type):  # what is not projected would keep another dtype than what is
@@ -259,9 +267,7 @@ class Attention(nn.Module):
         *lead, heads, keys, _ = memory.key.shape
         return memory.key.new_zeros(*lead, queries, heads, keys)
 
-    def step(
-        self, query: Tensor, memory: Memory, state: Tensor | None = None, *, offset: int = 0
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    def step(self, query: Tensor, memory: Memory, state: Any = None, *, offset: int = 0) -> tuple[Tensor, Tensor, Any]:
         """One step of each query (..., Q, query_dim), which are independent hypotheses about the same source.
 
         All stand at the position `offset`. Returns the context (..., Q, output), the weights (..., H, Q, K) before
@@ -282,6 +288,9 @@ class Attention(nn.Module):
             found = found + self._terms(memory.keys, offset)
         if memory.allowed is not None:
             found = found.masked_fill(~memory.allowed[..., None, None, :], float("-inf"))
+        if self.kind is not None:
+            weights, state = self.kind(found, query, memory.allowed, state, self.normalizer)
+            return self._sum(weights, memory), weights, state
         context, weights = self._weigh(found, memory)
         if self.remember is not None and state is not None:
             fertility = None if memory.fertility is None else memory.fertility[..., None, None, :]
@@ -350,8 +359,11 @@ class Attention(nn.Module):
     def _weigh(self, found: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """Context and weights of scores (..., H, Q, K); a row is without a key only if the memory has a mask."""
         weights = normalize(self.normalizer, found, memory.allowed is not None)
+        return self._sum(weights, memory), weights
+
+    def _sum(self, weights: Tensor, memory: Memory) -> Tensor:
         used = nn.functional.dropout(weights, self.dropout) if self.training else weights
-        return self._output(torch.matmul(used.to(memory.value.dtype), memory.value)), weights
+        return self._output(torch.matmul(used.to(memory.value.dtype), memory.value))
 
     def _terms(self, keys: int, offset: int) -> Tensor:
         """What the position adds to the scores of queries at `offset`, (H, 1, keys)."""

@@ -52,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
             f"regard: no alignment, since a side is too long: {len(numbers):,} pairs (lines {named})", file=sys.stderr
         )
     if (path := options.get("maps")) is not None:
-        every = model.align([pair.source for pair in pairs], [pair.target for pair in pairs])
+        every = model.align([pair.source for pair in pairs], [pair.target for pair in pairs], way.weights)
         save_maps([map for map in every if map is not None], Path(path))
     return 0
 
@@ -83,6 +83,13 @@ def add_way(to: argparse._ActionsContainer) -> None:
     )
     to.add_argument(
         "--threshold", type=float, default=0.5, metavar="W", help="the weight that threshold asks for (default: 0.5)"
+    )
+    to.add_argument(
+        "--weights",
+        choices=("prior", "posterior"),
+        default="prior",
+        help="prior: the weights that a word was predicted with; posterior: where it came from, given the whole "
+        "target (models with model.context marginal or monotonic) (default: prior)",
     )
     to.add_argument("--layer", type=int, metavar="N", help="of the cross-attention, from 0 (default: the one shown)")
     to.add_argument("--head", type=int, metavar="N", help="of the layer; -1: the mean of all (default: the one shown)")
@@ -116,7 +123,7 @@ def way_of(given: argparse.Namespace) -> Way:
     from regard.aligner import Way
 
     options = vars(given)
-    names = ("words", "method", "threshold", "symmetrise", "layer", "head", "reading")
+    names = ("words", "method", "threshold", "symmetrise", "layer", "head", "reading", "weights")
     return Way(**{name: options[name] for name in names if name in options})
 
 

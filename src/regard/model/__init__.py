@@ -14,6 +14,7 @@ from regard.model.contracts import (
 )
 from regard.model.encoder_decoder import EncoderDecoder, Forced, Loss, Step
 from regard.model.encoders import Encoder, RecurrentEncoder, StemAlone, TransformerEncoder, make_encoder
+from regard.model.mixture import MixtureReadout
 from regard.model.readout import Readout, Said, SoftmaxReadout
 from regard.model.recurrent import RecurrentDecoder
 from regard.model.search import Hypothesis, coverage_penalty, length_penalty, search
@@ -30,6 +31,7 @@ __all__ = [
     "Forced",
     "Hypothesis",
     "Loss",
+    "MixtureReadout",
     "Observed",
     "Pairs",
     "Places",

@@ -15,11 +15,13 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from regard.attention import Memory
+from regard.attention.kinds import Drawn
 from regard.attention.steps import Joined
 from regard.attention.trees import tree
 from regard.errors import RegardError, did_you_mean
 
 PLACES = ("cross", "encoder.self", "decoder.self")
+POSTERIOR = "posterior"  # where the places of a target lay, given all of it: known of given targets alone
 
 Observed = dict[tuple[str, int], Tensor]
 """Dense weights (B, H, Q, K), before dropout, of each place and layer (from 0) that was asked for."""
@@ -117,6 +119,7 @@ class DecoderOutput:
     context: Tensor  # (B, Q, context width): the C_i that hidden was made with, of the last layer
     observed: Observed
     state: Any = None  # after a step: a tree of tensors (B, beams, ...) for the next one
+    drawn: tuple[Drawn, ...] = ()  # of a sequence in training, for each attention that draws places
 
 
 class Decoder(Protocol):

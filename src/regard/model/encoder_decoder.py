@@ -10,13 +10,26 @@ import torch
 from torch import Tensor, nn
 
 from regard.errors import RegardError
-from regard.model.contracts import Decoder, DecoderMemory, Encoded, Observed, Pairs, State, Stem, check_places
+from regard.model.contexts import check_context, check_teachable
+from regard.model.contracts import (
+    POSTERIOR,
+    Decoder,
+    DecoderMemory,
+    Encoded,
+    Observed,
+    Pairs,
+    State,
+    Stem,
+    check_places,
+)
 from regard.model.coverage import coverage as coverage_of
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import make_encoder
 from regard.model.guided import Guide, guided
+from regard.model.mixture import MixtureReadout
 from regard.model.readout import Auxiliary, Readout, SoftmaxReadout
 from regard.model.recurrent import RecurrentDecoder
+from regard.model.sampling import Sampling, reinforce
 from regard.model.stems import make_stem
 from regard.model.transformer import TransformerDecoder
 from regard.settings import ModelSettings
@@ -72,6 +85,7 @@ class EncoderDecoder(nn.Module):
         eos: int = 3,
     ) -> None:
         super().__init__()
+        check_context(settings)
         self.settings = settings
         self.source_pad, self.target_pad, self.bos, self.eos = source_pad, target_pad, bos, eos
         stem = make_stem(settings, source_size)
@@ -80,7 +94,12 @@ class EncoderDecoder(nn.Module):
         kind = RecurrentDecoder if settings.decoder.kind == "recurrent" else TransformerDecoder
         self.decoder: Decoder = kind(target, settings, settings.memory_width)
         tied = None if settings.share_embeddings == "none" else target.tokens
-        self.readout: Readout = SoftmaxReadout(settings.decoder.width, target_vocabulary, tied)
+        self.readout: Readout = (
+            MixtureReadout(settings, target_vocabulary, tied)
+            if settings.mixes
+            else SoftmaxReadout(settings.decoder.width, target_vocabulary, tied)
+        )
+        self.sampling = Sampling()
 
     @property
     def parameter_count(self) -> int:
@@ -104,9 +123,12 @@ class EncoderDecoder(nn.Module):
     def loss(self, batch: Pairs, smoothing: float = 0.0, coverage: float = 0.0, guide: Guide | None = None) -> Loss:
         """The sum of -log p over the tokens of a batch's targets; an empty batch gives 0, with gradients of 0.
 
-        With `coverage`, that many times `regard.model.coverage` is an auxiliary loss; a model without attention raises
-        `RegardError` for it. With a `guide`, so is its weight times `regard.model.guided`.
+        With `coverage`, that many times `regard.model.coverage` is an auxiliary loss, and with a `guide` its weight
+        times `regard.model.guided`; a model whose decoder has no weights that can be taught raises `RegardError` for
+        them. In training, places that were drawn add `regard.model.sampling.reinforce`.
         """
+        if coverage or guide is not None:
+            check_teachable(self.settings, "training.coverage" if coverage else "--guided")
         tokens = batch.target_lengths.sum()
         if not len(batch.target_in):
             nothing = torch.stack([parameter.sum() for parameter in self.parameters()]).sum() * 0.0
@@ -114,10 +136,12 @@ class EncoderDecoder(nn.Module):
         encoded = self.encode(batch.source, batch.source_lengths)
         needs = self.readout.needs.union({"cross"}) if coverage or guide is not None else self.readout.needs
         output, mask = self.decoder(batch.target_in, encoded, needs), _target_mask(batch)
-        nll, auxiliary = self.readout.nll(output, batch.target_out, mask, self.readout.prepare(encoded), smoothing)
+        memory = self.readout.prepare(encoded)
+        nll, auxiliary = self.readout.nll(output, batch.target_out, mask, memory, smoothing)
+        if output.drawn:
+            rewards, _ = self.readout.target_log_probs(output, batch.target_out, mask, memory)
+            auxiliary = {**auxiliary, "reinforce": reinforce(output.drawn, rewards.detach(), mask, self.sampling)}
         if coverage:
-            if self.settings.context == "fixed":
-                raise RegardError("training.coverage: a fixed context looks at no word; leave it at 0")
             auxiliary = {**auxiliary, "coverage": coverage * coverage_of(output.observed, encoded.mask, mask)}
         if guide is not None:
             auxiliary = {**auxiliary, "guided": guide.weight * guided(output.observed, guide)}
@@ -127,13 +151,23 @@ class EncoderDecoder(nn.Module):
         """log p of every token of given targets, and the weights (`Forced.observed`) of the places to be observed.
 
         Places are `cross`, `encoder.self` and `decoder.self`. Row t of a target's weights is what was attended to when
-        `target_out[t]` was predicted. Raises `RegardError` for other places.
+        `target_out[t]` was predicted. Where the output is a mixture over places, `cross` is the distribution of the
+        place given what was said before, and `posterior` that given the whole target. Raises `RegardError` for other
+        places, and for `posterior` where there is none.
         """
-        encoded = self.encode(batch.source, batch.source_lengths, observe)
-        output = self.decoder(batch.target_in, encoded, self.readout.needs.union(observe))
+        places = set(observe) - {POSTERIOR}
+        encoded = self.encode(batch.source, batch.source_lengths, places)
+        output = self.decoder(batch.target_in, encoded, self.readout.needs.union(places))
         mask = _target_mask(batch)
         memory = self.readout.prepare(encoded)
         log_probs, seen = self.readout.target_log_probs(output, batch.target_out, mask, memory)
+        if POSTERIOR in observe:
+            if not isinstance(self.readout, MixtureReadout):
+                raise RegardError(
+                    f"a model with model.context {self.settings.context} has no posterior over places; those with "
+                    "marginal and monotonic have"
+                )
+            seen = {**seen, **self.readout.posterior(output, batch.target_out, mask, memory)}
         return Forced(log_probs, mask, _those({**encoded.observed, **output.observed, **seen}, observe))
 
     def encode(self, source: Tensor, sizes: Tensor, observe: Collection[str] = ()) -> Encoded:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from regard.errors import RegardError
+from regard.model.contexts import check_teachable
 from regard.model.contracts import Observed
 from regard.settings import ModelSettings, Unlinked
 
@@ -53,8 +54,7 @@ def guide_place(settings: ModelSettings, layer: int | None, head: int, unlinked:
     Raises `RegardError` where the model has no such layer or head, or no attention that can be taught, or where words
     that are not linked should look at nothing, and its normalizer always looks at something.
     """
-    if settings.context == "fixed":
-        raise RegardError("model.context: fixed looks at no word, so no links can guide it; leave out --guided")
+    check_teachable(settings, "--guided")
     if settings.cross.normalizer in _UNTEACHABLE:
         raise RegardError(
             f"model.cross.normalizer: links can't guide {settings.cross.normalizer}, whose weights are no distribution "

@@ -12,7 +12,7 @@ from regard.attention.names import STATEFUL_SCORES, base
 from regard.attention.products import Linear
 from regard.errors import RegardError
 from regard.model.contracts import if_padded
-from regard.settings import AttentionSettings
+from regard.settings import AttentionSettings, ModelSettings
 
 #: Positions that attention itself knows; the others are added to the embeddings.
 ATTENTION_POSITIONS = ("rotary", "relative", "alibi")
@@ -32,14 +32,16 @@ def self_attention(settings: AttentionSettings, width: int, position: str, longe
 
 
 def transformer_cross(
-    settings: AttentionSettings, width: int, source_width: int, values_from: int, longest: int
+    settings: AttentionSettings, width: int, source_width: int, values_from: int, longest: int, kind: str = "soft"
 ) -> Attention:
     """Attention from a layer of a Transformer to the memory, everything projected (Vaswani et al. 2017)."""
-    return _attention("cross", settings, width, source_width, longest, project="all", values_from=values_from)
+    return _attention(
+        "cross", settings, width, source_width, longest, project="all", values_from=values_from, kind=kind
+    )
 
 
 def recurrent_cross(
-    settings: AttentionSettings, width: int, source_width: int, values_from: int, longest: int
+    settings: AttentionSettings, width: int, source_width: int, values_from: int, longest: int, kind: str = "soft"
 ) -> Attention:
     """Attention from a recurrent decoder to the memory.
 
@@ -54,7 +56,14 @@ def recurrent_cross(
         project = "none"
     else:
         project = "scores"
-    return _attention("cross", settings, width, source_width, longest, project=project, values_from=values_from)
+    return _attention(
+        "cross", settings, width, source_width, longest, project=project, values_from=values_from, kind=kind
+    )
+
+
+def kind_of(settings: ModelSettings) -> str:
+    """The kind of a decoder's attention, by the names of `regard.attention.kinds`."""
+    return "soft" if settings.context == "attention" else settings.context
 
 
 def context_width(attention: Attention, width: int) -> int:
@@ -64,22 +73,28 @@ def context_width(attention: Attention, width: int) -> int:
 
 def over_sequence(
     attention: Attention, query: Tensor, source: Tensor, mask: Tensor, observed: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Contexts (B, T, width) of all queries (B, T, query width), and if asked for their weights (B, H, T, S).
+) -> tuple[Tensor, Tensor | None, Any]:
+    """Contexts (B, T, width) of all queries (B, T, query width), and if asked for their weights (B, H, T, S); and what
+    an attention that draws places knows of them.
 
-    Scores that remember go step by step; all others take the whole sequence at once.
+    Scores that remember and kinds that go in order go step by step; all others take the whole sequence at once.
     """
-    if attention.remember is None:
+    kind = attention.kind
+    if attention.remember is None and kind is None:
         allowed = if_padded(mask)
         context, weights = attention(query, source, mask=None if allowed is None else allowed[:, None, None, :])
-        return context, weights.dense() if observed else None
+        return context, weights.dense() if observed else None, None
+    if kind is not None and not kind.in_order:
+        state = kind.along(query.shape[:1], query.shape[1], query.device)
+        context, rows, state = attention.step(query, attention.prepare(source, if_padded(mask)), state)
+        return context, rows if observed else None, state
     memory, state = attention.prepare(source, mask), None
-    contexts, rows = [], []
+    contexts, seen = [], []
     for one in query.split(1, 1):
         context, row, state = attention.step(one, memory, state)
         contexts.append(context)
-        rows.append(row)
-    return torch.cat(contexts, 1), torch.cat(rows, 2) if observed else None
+        seen.append(row)
+    return torch.cat(contexts, 1), torch.cat(seen, 2) if observed else None, None
 
 
 class FixedContext(nn.Module):

@@ -45,18 +45,18 @@ class Readout(Protocol):
         ...
 
     def nll(
-        self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Any = None, smoothing: float = 0.0
+        self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Any, smoothing: float = 0.0
     ) -> tuple[Tensor, Auxiliary]:
         """The sum of -log p(target) where mask (B, T) is True, smoothed in training; and further losses."""
         ...
 
     def target_log_probs(
-        self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Any = None
+        self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Any
     ) -> tuple[Tensor, Observed]:
         """log p(target) of each token, (B, T), 0 where mask is False; and weights of its own."""
         ...
 
-    def step(self, output: DecoderOutput, tokens: Tensor, memory: Any = None, state: Any = None) -> Said:
+    def step(self, output: DecoderOutput, tokens: Tensor, memory: Any, state: Any = None) -> Said:
         """One step of each hypothesis, after its last token (B, beams); no state at first."""
         ...
 
@@ -72,14 +72,7 @@ class SoftmaxReadout(nn.Module):
 
     def __init__(self, width: int, vocabulary: int, shared: nn.Embedding | None = None) -> None:
         super().__init__()
-        inner = width if shared is None else shared.embedding_dim
-        self.narrow = nn.Identity() if inner == width else Linear(width, inner, bias=False)
-        self.project = Linear(inner, vocabulary)
-        nn.init.zeros_(self.project.bias)
-        if shared is None:
-            nn.init.normal_(self.project.weight, std=inner**-0.5)
-        else:
-            self.project.weight = shared.weight
+        self.narrow, self.project = output_layer(width, vocabulary, shared)
 
     def prepare(self, encoded: Encoded) -> None:
         """Nothing of the source is needed."""
@@ -117,3 +110,16 @@ class SoftmaxReadout(nn.Module):
     def _logits(self, hidden: Tensor) -> Tensor:
         found: Tensor = self.project(self.narrow(hidden))
         return found.float() if found.dtype in (torch.bfloat16, torch.float16) else found
+
+
+def output_layer(width: int, vocabulary: int, shared: nn.Embedding | None) -> tuple[nn.Module, Linear]:
+    """W and E: E (vocabulary, inner width) with a bias, shared with an embedding or not."""
+    inner = width if shared is None else shared.embedding_dim
+    narrow = nn.Identity() if inner == width else Linear(width, inner, bias=False)
+    project = Linear(inner, vocabulary)
+    nn.init.zeros_(project.bias)
+    if shared is None:
+        nn.init.normal_(project.weight, std=inner**-0.5)
+    else:
+        project.weight = shared.weight
+    return narrow, project

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from regard.attention.kinds import drawn_in
 from regard.attention.products import Linear, linear
 from regard.attention.trees import tree
 from regard.model.cells import Cell, gru_update, lstm_update
@@ -15,7 +17,7 @@ from regard.model.deferred import deferred
 from regard.model.dropout import Dropout
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import mean, remember_at_first
-from regard.model.places import context_width, over_sequence, recurrent_cross
+from regard.model.places import context_width, kind_of, over_sequence, recurrent_cross
 from regard.settings import ModelSettings
 
 
@@ -26,7 +28,7 @@ class RecurrentState:
     hidden: tuple[Tensor, ...]  # of each layer, (B, beams, width)
     cell: tuple[Tensor, ...]  # the same for the cells of an LSTM; none for a GRU
     output: Tensor  # (B, beams, width): what was said last, 0 at first
-    attended: Tensor | None  # (B, beams, H, S): what the attention remembers
+    attended: Any  # a tree of tensors (B, beams, ...): what the attention remembers, or None
 
 
 class RecurrentDecoder(nn.Module):
@@ -36,20 +38,23 @@ class RecurrentDecoder(nn.Module):
     after:  C_i from s_i, input_i = y_(i-1), or with input feeding [y_(i-1); output_(i-1)]
             (Luong et al. 2015, sections 3.1 and 3.3)
 
-    With a fixed context C_i = C for all steps, and everything else is the same. The first states are tanh(V C'), C' the
-    final state of the encoder.
+    With a fixed context C_i = C for all steps, and everything else is the same; where the readout mixes what places
+    say, C is empty. The first states are tanh(V C'), C' the final state of the encoder, or learned where the source
+    arrives only while the target is said.
     """
 
     def __init__(self, embedding: TokenEmbedding, settings: ModelSettings, source_width: int) -> None:
         super().__init__()
         decoder = settings.decoder
         self.embedding, self.width = embedding, decoder.width
-        self.before, self.feeding = decoder.attends == "before", decoder.attends == "after" and decoder.input_feeding
-        self.attention, self.fixed = None, settings.fixed
+        self.before = decoder.attends == "before"
+        fed = not settings.mixes if decoder.input_feeding is None else decoder.input_feeding
+        self.feeding = fed and not self.before
+        self.attention, self.fixed, self.told_nothing = None, settings.fixed, settings.mixes
         context = settings.code_width
-        if settings.context == "attention":
+        if settings.attends:
             self.attention = recurrent_cross(
-                settings.cross, self.width, source_width, settings.values_width, settings.longest
+                settings.cross, self.width, source_width, settings.values_width, settings.longest, kind_of(settings)
             )
             context = context_width(self.attention, self.width)
         given = embedding.width + (context if self.before else self.width if self.feeding else 0)
@@ -60,7 +65,10 @@ class RecurrentDecoder(nn.Module):
         for layer in self.layers:
             remember_at_first(layer)  # type: ignore[arg-type]
         self.states = 2 if decoder.cell == "lstm" else 1
-        self.first = Linear(settings.encoder.width, self.states * decoder.layers * self.width)
+        units = self.states * decoder.layers * self.width
+        self.first: nn.Module | nn.Parameter = (
+            nn.Parameter(torch.zeros(units)) if settings.context == "online" else Linear(settings.encoder.width, units)
+        )
         self.combine = Linear(self.width + context, self.width)
         self.dropout = Dropout(settings.dropout)
 
@@ -68,11 +76,12 @@ class RecurrentDecoder(nn.Module):
         """The prepared keys of the attention, or the code C."""
         if self.attention is not None:
             return DecoderMemory((self.attention.prepare(encoded.source, if_padded(encoded.mask)),), None)
-        return DecoderMemory((), (encoded.final if self.fixed == "last" else mean(encoded))[:, None])
+        return DecoderMemory((), self._code(encoded))
 
     def start(self, encoded: Encoded, beams: int) -> RecurrentState:
         """The state before the first step."""
-        first = torch.tanh(self.first(encoded.final))[:, None].expand(-1, beams, -1).split(self.width, -1)
+        units = self.first if isinstance(self.first, nn.Parameter) else self.first(encoded.final)[:, None]
+        first = torch.tanh(units).expand(len(encoded.source), beams, -1).split(self.width, -1)
         layers = len(self.layers)
         return RecurrentState(first[:layers], first[layers:], torch.zeros_like(first[0]), None)
 
@@ -156,14 +165,12 @@ class RecurrentDecoder(nn.Module):
             steps.append(found)
         shown = {place: torch.cat([found.observed[place] for found in steps], 2) for place in steps[0].observed}
         hidden, context = (torch.cat([getattr(found, part) for found in steps], 1) for part in ("hidden", "context"))
-        return DecoderOutput(hidden, context, shown)
+        return DecoderOutput(hidden, context, shown, drawn=drawn_in([found.state.attended for found in steps]))
 
     def _at_once(self, embedded: Tensor, encoded: Encoded, observed: bool) -> DecoderOutput:
         context = None
         if self.attention is None:
-            code = self.prepare(encoded).fixed
-            assert code is not None
-            context = code.expand(-1, embedded.shape[1], -1)
+            context = self._code(encoded).expand(-1, embedded.shape[1], -1)
         x, state = embedded, self.start(encoded, 1)
         if self.before:
             x = torch.cat([embedded, context], -1)  # type: ignore[list-item]
@@ -176,12 +183,19 @@ class RecurrentDecoder(nn.Module):
                 first, x = [part.to(kind) for part in first], x.to(kind)  # type: ignore[arg-type]
                 x, _ = layer(x, tuple(first) if self.states == 2 else first[0])
         shown: Observed = {}
+        drawn = None
         if self.attention is not None:
-            context, weights = over_sequence(self.attention, x, encoded.source, encoded.mask, observed)
+            context, weights, drawn = over_sequence(self.attention, x, encoded.source, encoded.mask, observed)
             if weights is not None:
                 shown["cross", 0] = weights
         assert context is not None
-        return DecoderOutput(self._say(x, context, self.combine), context, shown)
+        return DecoderOutput(self._say(x, context, self.combine), context, shown, drawn=drawn_in([drawn]))
+
+    def _code(self, encoded: Encoded) -> Tensor:
+        """The code C (B, 1, width), of no numbers where the decoder is told nothing of the source."""
+        if self.told_nothing:
+            return encoded.final[:, None, :0]
+        return (encoded.final if self.fixed == "last" else mean(encoded))[:, None]
 
     def _say(self, hidden: Tensor, context: Tensor, combine: Callable[[Tensor], Tensor]) -> Tensor:
         return self.dropout(torch.tanh(combine(torch.cat([hidden, context], -1))))  # type: ignore[no-any-return]

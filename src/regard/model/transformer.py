@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from regard.attention import Attention, causal
+from regard.attention.kinds import Drawn, drawn_in
 from regard.attention.steps import Joined
 from regard.attention.trees import Shared, static, tree
 from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, if_padded
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import mean
 from regard.model.layers import FeedForward, Residual, last_norm
-from regard.model.places import FixedContext, over_sequence, self_attention, transformer_cross
+from regard.model.places import FixedContext, kind_of, over_sequence, self_attention, transformer_cross
 from regard.settings import ModelSettings
 
 Cache = Shared | Tensor | None
@@ -31,7 +33,7 @@ class TransformerState:
     """
 
     caches: tuple[Cache, ...]  # of each layer
-    attended: tuple[Tensor | None, ...]  # of each layer, (B, beams, H, S): what its cross-attention remembers
+    attended: tuple[Any, ...]  # of each layer: what its cross-attention remembers, a tree (B, beams, ...) or None
     own: Tensor  # (B, beams, said) int64: what of all that was read is a hypothesis' own past
     read: tuple[int, ...] = static()  # how many hypotheses read a token at each step
 
@@ -44,20 +46,24 @@ class DecoderLayer(nn.Module):
         decoder, width, longest = settings.decoder, settings.decoder.width, settings.longest
         self.itself = self_attention(settings.self_attention, width, decoder.position, longest, causal=True)
         self.around_itself = Residual(width, decoder.norm, settings.dropout)
-        self.cross: Attention | FixedContext = (
-            transformer_cross(settings.cross, width, source_width, settings.values_width, longest)
-            if settings.context == "attention"
-            else FixedContext(width, settings.code_width)
-        )
+        self.cross: Attention | FixedContext | None = None  # where the decoder is told nothing of the source
+        if settings.attends:
+            self.cross = transformer_cross(
+                settings.cross, width, source_width, settings.values_width, longest, kind_of(settings)
+            )
+        elif not settings.mixes:
+            self.cross = FixedContext(width, settings.code_width)
         alone = settings.context == "fixed" and decoder.norm == "pre"
-        self.around_cross = Residual(width, "none" if alone else decoder.norm, settings.dropout)
+        if self.cross is not None:
+            self.around_cross = Residual(width, "none" if alone else decoder.norm, settings.dropout)
         self.feedforward = FeedForward(width, decoder.feedforward, decoder.norm, settings.dropout)
 
 
 class TransformerDecoder(nn.Module):
     """Layers of masked self-attention, attention to the memory, and a feed-forward network (Vaswani et al. 2017).
 
-    With a fixed context every layer is given the same code C, projected, in the place of its attention to the memory.
+    With a fixed context every layer is given the same code C, projected, in the place of its attention to the memory;
+    where the readout mixes what places say, it has nothing in that place.
     """
 
     def __init__(self, embedding: TokenEmbedding, settings: ModelSettings, source_width: int) -> None:
@@ -97,7 +103,9 @@ class TransformerDecoder(nn.Module):
                 observed["decoder.self", number] = past.within(weights)
             x = layer.around_itself.leave(x, found)
             attended = None
-            if isinstance(layer.cross, Attention):
+            if layer.cross is None:
+                found = x[..., :0]
+            elif isinstance(layer.cross, Attention):
                 query = layer.around_cross.enter(x)
                 found, weights, attended = layer.cross.step(query, memory.cross[number], state.attended[number])
                 if "cross" in observe:
@@ -105,29 +113,32 @@ class TransformerDecoder(nn.Module):
             else:
                 found = layer.cross(memory.fixed).expand(-1, x.shape[1], -1)
             remembered.append(attended)
-            x = layer.feedforward(layer.around_cross.leave(x, found))
+            x = layer.feedforward(x if layer.cross is None else layer.around_cross.leave(x, found))
         after = TransformerState(tuple(caches), tuple(remembered), past.own, past.read)
         return DecoderOutput(self.norm(x), found, observed, after)
 
     def forward(self, target_in: Tensor, encoded: Encoded, observe: Collection[str] = ()) -> DecoderOutput:
         """All steps for given targets (B, T) at once; observes `cross` and `decoder.self`."""
         x, observed = self.embedding(target_in), Observed()
-        found = x
+        found, drawn = x, list[Drawn]()
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, DecoderLayer)
             found, itself = layer.itself(layer.around_itself.enter(x), mask=causal())
             if "decoder.self" in observe:
                 observed["decoder.self", number] = itself.dense()
             x = layer.around_itself.leave(x, found)
-            if isinstance(layer.cross, Attention):
-                query = layer.around_cross.enter(x)
-                found, weights = over_sequence(layer.cross, query, encoded.source, encoded.mask, "cross" in observe)
+            if layer.cross is None:
+                found = x[..., :0]
+            elif isinstance(layer.cross, Attention):
+                query, seen = layer.around_cross.enter(x), "cross" in observe
+                found, weights, state = over_sequence(layer.cross, query, encoded.source, encoded.mask, seen)
+                drawn += drawn_in([state])
                 if weights is not None:
                     observed["cross", number] = weights
             else:
                 found = layer.cross(self._code(encoded)).expand(-1, x.shape[1], -1)
-            x = layer.feedforward(layer.around_cross.leave(x, found))
-        return DecoderOutput(self.norm(x), found, observed)
+            x = layer.feedforward(x if layer.cross is None else layer.around_cross.leave(x, found))
+        return DecoderOutput(self.norm(x), found, observed, drawn=tuple(drawn))
 
     def _code(self, encoded: Encoded) -> Tensor:
         return (encoded.final if self.fixed == "last" else mean(encoded))[:, None]

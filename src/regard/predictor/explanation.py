@@ -57,6 +57,12 @@ def explain(predictor: Predictor, source: Any, **search: Any) -> Explanation:
     the layer's heads is shown (a mean has no scores). Raises RegardError for an empty text, what can't be read,
     and without attention.
     """
+    context = predictor.settings.model.context
+    if context not in ("attention", "fixed"):
+        raise RegardError(
+            f"a model with model.context {context} does not sum all places by their weights, so there is no C_i to "
+            "explain; `regard predict --show` shows what it looks at"
+        )
     encoding = predictor.encode(source)
     prediction = predictor.predict(encoding if isinstance(encoding, Item) else source, **search)
     if not prediction.tokens and prediction.attention is None and predictor.has_attention:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from regard.attention import Attention
 from regard.errors import RegardError
+from regard.model import MixtureReadout
 
 
 @dataclass
@@ -60,11 +61,16 @@ class _Bound:
 
 @contextmanager
 def between(model: nn.Module, replacement: Tensor | None = None) -> Iterator[list[Between]]:
-    """Inside, every cross-attention of the model's decoder has a `Between`; they are yielded, by layer.
+    """Inside, every cross-attention of the model has a `Between`; they are yielded, by layer.
 
-    Raises RegardError for a model without attention.
+    Raises RegardError for a model without attention, and for one whose places are chosen by no normalizer.
     """
     places = cross_attentions(model)
+    if any(place.kind is not None for place in places):
+        raise RegardError(
+            "this model does not sum all places by the weights of a normalizer (model.context), so there is nothing to "
+            "put in their place"
+        )
     if not places:
         raise RegardError("this model has a fixed context and no attention, so there are no weights to see or replace")
     watched = [Between(place.normalizer, replacement) for place in places]
@@ -75,8 +81,10 @@ def between(model: nn.Module, replacement: Tensor | None = None) -> Iterator[lis
 
 
 def cross_attentions(model: nn.Module) -> list[Attention]:
-    """The decoder's attentions to the memory, by layer."""
+    """The decoder's attentions to the memory, by layer; or that of a readout that mixes what places say."""
     decoder: Any = model.decoder
+    if isinstance(model.readout, MixtureReadout):
+        return [model.readout.attention]
     if hasattr(decoder, "attention"):
         return [decoder.attention] if decoder.attention is not None else []
     return [layer.cross for layer in decoder.layers if isinstance(layer.cross, Attention)]

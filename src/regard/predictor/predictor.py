@@ -17,11 +17,12 @@ from regard.data.collate import side_by_side, with_targets
 from regard.data.encoding import Encoding
 from regard.data.media import Images, Item, Sounds, Source, encode, listed, name_of
 from regard.data.tokenisers import Tokeniser, unknown_pieces
-from regard.errors import RegardError, shown
+from regard.errors import RegardError, did_you_mean, shown
 from regard.folder import FACTS, WEIGHTS, Facts, load_facts, load_settings, load_sides, load_weights, weight_shapes
 from regard.maps import AttentionMap, Tokens
 from regard.memory import in_halves
 from regard.model import EncoderDecoder, Hypothesis, search
+from regard.model.contracts import POSTERIOR
 from regard.predictor.building import check_fit, check_shown, device_of, make_model, outline
 from regard.predictor.intervention import between, cross_attentions
 from regard.predictor.labels import said_tokens, shown_map, source_tokens, target_tokens
@@ -33,6 +34,8 @@ _FORCED_CELLS = 4_000
 _TIMES_LONGER = 20
 _MOST_PLACES = 1_000_000
 _NO_NUMBERS = np.zeros(0, np.uint8)
+WEIGHTS_OF = {"prior": "cross", POSTERIOR: POSTERIOR}
+"""The weights of given targets by name, and the place where the model has them."""
 EMPTY = "an empty text: nothing to predict from"
 
 
@@ -76,7 +79,7 @@ class Predictor:
 
     @property
     def has_attention(self) -> bool:
-        """Whether the decoder attends to the source; with a fixed context it does not."""
+        """Whether the model attends to the source; with a fixed context it does not."""
         return bool(cross_attentions(self.model))
 
     @property
@@ -134,12 +137,29 @@ class Predictor:
         ]
         return predictions[0] if single else predictions
 
-    def align(self, sources: Sequence[Any], targets: Sequence[str]) -> list[AttentionMap | None]:
+    def align(
+        self, sources: Sequence[Any], targets: Sequence[str], weights: str = "prior"
+    ) -> list[AttentionMap | None]:
         """What the model attends to while it is made to say given targets (forced decoding).
 
         A map of all layers and heads for each pair; None for pairs with a side that is empty, longer than what is
         predicted, or can't be read, and without attention.
+
+        Args:
+            sources, targets: the pairs.
+            weights: `prior`, those that each token was predicted with; or `posterior`, where it came from given the
+                whole target, which models with the contexts marginal and monotonic know.
+
+        Raises RegardError for a posterior that the model does not have.
         """
+        if weights not in WEIGHTS_OF:
+            raise RegardError(f"align: weights {shown(weights)}{did_you_mean(weights, list(WEIGHTS_OF))}")
+        if weights == POSTERIOR and not self.settings.model.mixes:
+            raise RegardError(
+                f"align: posterior weights are known to models with model.context marginal or monotonic, and this one "
+                f"has {self.settings.model.context}"
+            )
+        place = WEIGHTS_OF[weights]
         encodings = self._encoded(sources, False)
         given = [self.target.encode(_clean(text)) for text in targets]
         said = [encoding.ids for encoding in given]
@@ -156,11 +176,11 @@ class Predictor:
         batches = evaluation_batches(lengths, size=_FORCED_CELLS, unit="tokens")
 
         def forced(batch: Sequence[int]) -> list[Any]:
-            return self._forced([filled[place] for place in batch], encodings, said)
+            return self._forced([filled[number] for number in batch], encodings, said, place)
 
         rows = restore(batches, [in_halves(forced, batch, "pairs") for batch in batches])
-        for number, weights in zip(filled, rows, strict=True):
-            maps[number] = self._map(weights, encodings[number], said_tokens(given[number], self.target))
+        for number, found in zip(filled, rows, strict=True):
+            maps[number] = self._map(found, encodings[number], said_tokens(given[number], self.target), place)
         return maps
 
     def encode(self, source: Any) -> Encoding | Item:
@@ -223,11 +243,11 @@ class Predictor:
                 found.append(Item(name_of(source), _NO_NUMBERS, (0,), (str(error),)))
         return found
 
-    def _map(self, weights: Any, source: Encoding | Item, target: Tokens) -> AttentionMap:
+    def _map(self, weights: Any, source: Encoding | Item, target: Tokens, place: str = "cross") -> AttentionMap:
         """The map of all layers and heads, of `weights` (layers, heads, target tokens, places)."""
         media = self.source if isinstance(self.source, (Images, Sounds)) else None
         look = media.look(source) if media is not None and isinstance(source, Item) else None
-        return AttentionMap(weights, self.labels(source), target, place="cross", medium=look)
+        return AttentionMap(weights, self.labels(source), target, place=place, medium=look)
 
     def _search(self, encodings: Sequence[Encoding | Item], settings: SearchSettings) -> list[list[Hypothesis]]:
         return search(
@@ -276,9 +296,9 @@ class Predictor:
         return Prediction(source.text, text, hypothesis.log_prob, shown, every, tokens=hypothesis.tokens)
 
     def _forced(
-        self, numbers: Sequence[int], encodings: Sequence[Encoding | Item], said: Sequence[Sequence[int]]
+        self, numbers: Sequence[int], encodings: Sequence[Encoding | Item], said: Sequence[Sequence[int]], place: str
     ) -> list[Any]:
-        """The weights (layers, heads, T, S) of some pairs, forced together."""
+        """The weights (layers, heads, T, S) of a place of some pairs, forced together."""
         batch = with_targets(
             *self.side_by_side([encodings[number] for number in numbers]),
             said,
@@ -290,7 +310,7 @@ class Predictor:
         was_training = self.model.training
         self.model.eval()
         with torch.inference_mode():
-            observed = self.model.forced(batch, observe=("cross",)).observed
+            observed = self.model.forced(batch, observe=(place,)).observed
         self.model.train(was_training)
         layers = torch.stack([observed[key].float() for key in sorted(observed)], 1).cpu().numpy()
         sizes = zip(batch.target_lengths.tolist(), [len(encodings[number]) for number in numbers], strict=True)

@@ -17,6 +17,7 @@ from regard.data.batches import Plan, plan
 from regard.errors import RegardError, one_line
 from regard.files import remove_file
 from regard.folder import STATE, WEIGHTS, load_weights, save_metrics, save_weights, weights_of
+from regard.model.sampling import set_sampling
 from regard.settings import Settings
 from regard.training.corpus import Corpus, sample
 from regard.training.feeding import Feeder
@@ -25,6 +26,7 @@ from regard.training.interrupts import TrainingStopped, heard
 from regard.training.processes import greatest, on_first, share_gradients
 from regard.training.processes import total as summed
 from regard.training.progress import Pace, Reporter
+from regard.training.sampling import next_baseline, sampling_at
 from regard.training.schedules import rate_at
 from regard.training.state import Progress, State, load_state, save_state
 from regard.training.validation import Validation, is_better, samples, validate
@@ -208,6 +210,7 @@ def _update(training: Training, batches: Sequence[Sequence[int]]) -> None:
     for group in training.optimizer.param_groups:
         group["lr"] = rate
     tokens = sum(len(corpus.train.targets[index]) + 1 for batch in batches for index in batch)
+    set_sampling(training.model, sampling_at(settings, progress.update, progress.baseline or 0.0))
     own = gradients(training, batches[fabric.global_rank :: fabric.world_size], tokens)
     share_gradients(fabric, list(training.model.parameters()))
     (total,) = summed(fabric, own)
@@ -215,6 +218,7 @@ def _update(training: Training, batches: Sequence[Sequence[int]]) -> None:
     norm = torch.nn.utils.clip_grad_norm_(parameters, settings.clip or float("inf"))
     if bool(norm.isfinite()):
         training.optimizer.step()
+        progress.baseline = next_baseline(progress.baseline, -total / tokens)
         progress.since_loss += total
         progress.since_tokens += tokens
         progress.skipped = 0

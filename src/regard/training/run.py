@@ -42,6 +42,7 @@ from regard.training.corpus import Corpus, Texts, encode, length_bound, read_tex
 from regard.training.estimate import estimate
 from regard.training.processes import launch, on_first, processes, started_outside
 from regard.training.progress import Reporter, Silent
+from regard.training.sampling import check_choices
 from regard.training.shown import choose_shown
 from regard.training.state import State, load_state
 
@@ -221,7 +222,9 @@ def prepare(
     corpus = encode(texts, complete(given, tokenisers, reading), cache=cache, tell=tell)
     sizes, why_sizes = choose_sizes({**given, **reading}, corpus)
     reasons = {**why_tokenisers, **why_reading, **why_sizes}
-    return Prepared(corpus, complete(given, tokenisers, reading, sizes), reasons)
+    settings = complete(given, tokenisers, reading, sizes)
+    check_choices(settings)
+    return Prepared(corpus, settings, reasons)
 
 
 def tell_choices(prepared: Prepared, report: Reporter) -> None:

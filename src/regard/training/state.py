@@ -30,7 +30,8 @@ class Progress:
 
     `epoch` and `step` say which update comes next: the one number `step` of that epoch. `since` sums up what was
     trained on since the last validation: the loss and the number of target tokens. `skipped` counts the updates left
-    out in a row, since their gradient was no number, and `left_out` all of them.
+    out in a row, since their gradient was no number, and `left_out` all of them. `baseline` is what log-probability of
+    a token the rewards of drawn places are compared with.
     """
 
     update: int = 0
@@ -45,6 +46,7 @@ class Progress:
     reductions: int = 0
     skipped: int = 0
     left_out: int = 0
+    baseline: float | None = None
     finished: bool = False
     reason: str = ""
     records: list[dict[str, Any]] = field(default_factory=list)

@@ -1,6 +1,6 @@
 """What one step of an LSTM decoder with attention costs beyond the bare cell, in microseconds.
 
-    python benchmarks/spike_decoder_step.py
+    python benchmarks/decoder_step.py
 
 Width 512, memory of 15 positions and width 512, beam 5, inference, one thread. First the decoder alone, then the whole
 step of a model, its readout included, for 40 tokens and for 8,000. Prints the least time of many rounds, in which other
@@ -17,13 +17,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from pointer_readout import PointerReadout
 from regard.model import Encoded, EncoderDecoder
 from regard.settings import AttentionSettings, DecoderSettings, EncoderSettings, ModelSettings
-from spike_readouts import HmmReadout, PointerReadout
 
 WIDTH, SOURCE, BEAMS, VOCABULARY = 512, 15, 5, 8000
 SCORES = ("additive", "bilinear", "dot", "location_aware", "coverage")
-READOUTS = ("softmax", "pointer", "hmm")
+READOUTS = ("softmax", "pointer", "marginal", "monotonic:0", "monotonic:1")
 ROUNDS = {1: 300, 64: 20}  # calls for each size of a batch
 
 
@@ -40,19 +40,17 @@ def microseconds(run: Callable[[], object], rounds: int) -> float:
 
 
 def model(score: str, readout: str = "softmax", vocabulary: int = VOCABULARY) -> EncoderDecoder:
-    """Model A with another score (`fixed`: none at all) or readout."""
-    fixed = score == "fixed" or readout == "hmm"  # whose readout is what attends
+    """Model A with another score (`fixed`: none at all), readout or context."""
+    context = "fixed" if score == "fixed" else "attention" if readout in ("softmax", "pointer") else readout
     settings = ModelSettings(
         encoder=EncoderSettings(width=WIDTH),
         decoder=DecoderSettings(width=WIDTH),
-        cross=AttentionSettings(score="additive" if fixed else score),
-        context="fixed" if fixed else "attention",
+        cross=AttentionSettings(score="additive" if score == "fixed" else score),
+        context=context,
     )
     made = EncoderDecoder(settings, vocabulary, vocabulary)
     if readout == "pointer":
         made.readout = PointerReadout(WIDTH, WIDTH, vocabulary, torch.arange(vocabulary))
-    elif readout == "hmm":
-        made.readout = HmmReadout(WIDTH, WIDTH, vocabulary, score)
     return made.eval()
 
 
@@ -92,7 +90,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print(f"python {sys.version.split()[0]}, torch {torch.__version__}, 1 thread, beam {BEAMS}, source {SOURCE}")
-    print(f"{'':<16}" + "".join(f"{f'batch {batch}':>12}{'over cell':>12}" for batch in (1, 64)))
+    print(f"{'':<20}" + "".join(f"{f'batch {batch}':>12}{'over cell':>12}" for batch in (1, 64)))
     ways: dict[str, Callable[[int, int], float]] = {"bare cell": bare_cell}
     ways |= {score: partial(decoder_step, score) for score in ("fixed", *SCORES)}
     ways |= {f"{name}, {size:,}": partial(whole_step, name, size) for size in (40, VOCABULARY) for name in READOUTS}
@@ -101,7 +99,7 @@ def main() -> None:
         for name, way in ways.items():
             found = {batch: way(batch, rounds) for batch, rounds in ROUNDS.items()}
             print(
-                f"{name:<16}" + "".join(f"{found[batch]:>12.0f}{found[batch] - cells[batch]:>12.0f}" for batch in found)
+                f"{name:<20}" + "".join(f"{found[batch]:>12.0f}{found[batch] - cells[batch]:>12.0f}" for batch in found)
             )
 
 
