@@ -128,6 +128,11 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def flatten_settings(settings: Settings) -> dict[str, Any]:
+    """All settings by their full names."""
+    return {name: value for name, value in flatten(dataclasses.asdict(settings)).items() if name != "version"}
+
+
 def nest(flat: Given) -> dict[str, Any]:
     """The inverse of `flatten`."""
     nested: dict[str, Any] = {}

@@ -25,9 +25,10 @@ def run(arguments: Sequence[str]) -> int:
     from regard.training.run import device_for, dry_run, gather, prepare, read, train
 
     target, dev, dev_target, guided = (options.get(name) for name in ("target", "dev", "dev_target", "guided"))
+    start_from = options.get("start_from")
     with reporter() as report:
         if given.dry_run:
-            values = gather(options.get("config"), settings)
+            values = gather(options.get("config"), settings, start_from)
             device = device_for(options.get("out", "model"), values)
             texts = read(given.pairs, target, dev, dev_target, values, guided)
             print("\n".join([*texts.news, *dry_run(prepare(texts, values), device)]))
@@ -39,6 +40,7 @@ def run(arguments: Sequence[str]) -> int:
             dev=dev,
             dev_target=dev_target,
             guided=guided,
+            start_from=start_from,
             config=options.get("config"),
             restart=given.restart,
             report=report,
@@ -51,8 +53,9 @@ def _curve(given: argparse.Namespace, settings: dict[str, Any]) -> int:
     options = vars(given)
     if given.dry_run:
         raise RegardError("--dry-run is for one training; leave out --curve")
-    if "guided" in options:
-        raise RegardError("--guided is for one training; leave out --curve")
+    for name, flag in (("guided", "--guided"), ("start_from", "--from")):
+        if name in options:
+            raise RegardError(f"{flag} is for one training; leave out --curve")
     from regard.training.curve import PICTURE, SEEDS, curve, summary
     from regard.training.progress import reporter
 
@@ -107,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
         "--guided",
         metavar="FILE",
         help="word alignments (`0-0 1-2`), line by line beside the pairs, that teach the attention where to look",
+    )
+    made.add_argument(
+        "--from",
+        metavar="FOLDER",
+        dest="start_from",
+        help="begin with this model's weights, as far as they fit, and its settings where no others are given",
     )
     made.add_argument("--out", metavar="FOLDER", help="the model's folder (default: model, or curve with --curve)")
     made.add_argument("--config", metavar="FILE", help="a YAML file of settings, by the names below; flags override it")

@@ -34,13 +34,33 @@ def make_model(settings: Settings, source: Source, target: Tokeniser) -> Encoder
             f"these settings make a model of {size / 2**30:,.1f} GiB, and this machine's memory is "
             f"{memory / 2**30:,.1f} GiB; lower model.encoder.width, model.decoder.width, or the layers"
         )
-    return _model(settings, source, target)
+    return _model(settings, source, target, _sizes(source, target))
 
 
 def outline(settings: Settings, source: Source, target: Tokeniser) -> EncoderDecoder:
     """The model without any numbers: its tensors have names, shapes and types, and take no memory."""
     with torch.device("meta"), _NothingDrawn():
-        return _model(settings, source, target)
+        return _model(settings, source, target, _sizes(source, target))
+
+
+def rows_of_tokens(settings: Settings, source: Source, target: Tokeniser) -> dict[str, int]:
+    """The tensors that have a row for each token of a side, by name: 0 for the source's, 1 for the target's.
+
+    These are those that another size of the vocabulary would give another shape.
+    """
+    sizes = _sizes(source, target)
+    larger = {1: (sizes[0], sizes[1] + 1)}
+    if settings.model.share_embeddings == "all":
+        larger[1] = (sizes[0] + 1, sizes[1] + 1)
+    elif not isinstance(source, (Images, Sounds)):
+        larger[0] = (sizes[0] + 1, sizes[1])
+    plain = _shapes(settings, source, target, sizes)
+    return {
+        name: side
+        for side, changed in larger.items()
+        for name, shape in _shapes(settings, source, target, changed).items()
+        if shape != plain[name]
+    }
 
 
 class _NothingDrawn(TorchFunctionMode):
@@ -53,13 +73,23 @@ class _NothingDrawn(TorchFunctionMode):
         return function(*args, **given)
 
 
-def _model(settings: Settings, source: Source, target: Tokeniser) -> EncoderDecoder:
-    size, pad = (source.size, 0) if isinstance(source, (Images, Sounds)) else (len(source.vocabulary), source.pad)
+def _shapes(
+    settings: Settings, source: Source, target: Tokeniser, sizes: tuple[int, int]
+) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"), _NothingDrawn():
+        return {name: tuple(each.shape) for name, each in _model(settings, source, target, sizes).state_dict().items()}
+
+
+def _sizes(source: Source, target: Tokeniser) -> tuple[int, int]:
+    """Channels, bands or tokens of the source, and tokens of the target."""
+    return source.size if isinstance(source, (Images, Sounds)) else len(source.vocabulary), len(target.vocabulary)
+
+
+def _model(settings: Settings, source: Source, target: Tokeniser, sizes: tuple[int, int]) -> EncoderDecoder:
     return EncoderDecoder(
         settings.model,
-        size,
-        len(target.vocabulary),
-        source_pad=pad,
+        *sizes,
+        source_pad=0 if isinstance(source, (Images, Sounds)) else source.pad,
         target_pad=target.pad,
         bos=target.bos,
         eos=target.eos,

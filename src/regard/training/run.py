@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from regard.configuration import checked, flatten, read_config, with_given
+from regard.configuration import checked, flatten, flatten_settings, read_config, with_given
 from regard.data.describe import describe
 from regard.data.splitting import save_tsv
 from regard.errors import RegardError
@@ -45,6 +45,7 @@ from regard.training.progress import Reporter, Silent
 from regard.training.sampling import check_choices
 from regard.training.shown import choose_shown
 from regard.training.state import State, load_state
+from regard.training.transfer import inherited, take_weights
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -73,6 +74,7 @@ class Beginning:
     folder: Path
     prepared: Prepared
     state: State | None
+    start: Path | None
 
 
 def train(
@@ -83,6 +85,7 @@ def train(
     dev: Pairs | None = None,
     dev_target: str | Path | None = None,
     guided: str | Path | None = None,
+    start_from: str | Path | None = None,
     config: str | Path | None = None,
     restart: bool = False,
     report: Reporter | None = None,
@@ -101,6 +104,9 @@ def train(
         dev: pairs to validate on, as `pairs`; without them some of the pairs are held out.
         dev_target: the target file of two parallel ones to validate on.
         guided: a file of word alignments, line by line beside the pairs, that teach the attention where to look.
+        start_from: the folder of a model whose weights are taken to begin with, as far as their names and shapes fit,
+            and those of its tokens that the new model knows too. Where no others are given, its settings of the
+            model, and of how images and recordings are read, are those of the new one.
         config: a YAML file of settings.
         restart: begin anew in a folder that holds a model already.
         report: what is told of the progress; by default nothing.
@@ -109,7 +115,7 @@ def train(
     Raises RegardError for what can't be read or used, TrainingStopped (a KeyboardInterrupt) when asked to stop.
     """
     report = report or Silent()
-    given = gather(config, settings)
+    given = gather(config, settings, start_from)
     given |= started_outside(given)
     folder = Path(out)
     going_on = _look_into(folder, given, restart)
@@ -131,7 +137,8 @@ def train(
             if known:
                 held.enter_context(alone(folder))
             texts = read(pairs, target, dev, dev_target, given, guided)
-            return _begin(folder, texts, given, going_on, report, hold)
+            found = _begin(folder, texts, given, going_on, report, hold)
+            return replace(found, start=Path(start_from)) if start_from is not None else found
 
         return _train(fabric, begin, report if fabric.is_global_zero else Silent())
 
@@ -152,6 +159,8 @@ def _train(fabric: Fabric, begin: Callable[[], Beginning], report: Reporter) -> 
     parameters = sum(parameter.numel() for parameter in predictor.model.parameters())
     number = f", in {fabric.world_size} processes" if fabric.world_size > 1 else ""
     report.say(f"training {parameters:,} parameters on {fabric.device}{number}; the model's folder is {folder}")
+    if found.start is not None and found.state is None:
+        report.say(take_weights(predictor, found.start))
     training = loop.start(predictor, prepared.corpus, prepared.settings, folder, fabric, report, found.state)
     if training.progress.finished:
         report.say(f"this training is finished ({training.progress.reason}); --restart begins anew")
@@ -164,9 +173,12 @@ def _train(fabric: Fabric, begin: Callable[[], Beginning], report: Reporter) -> 
     return predictor
 
 
-def gather(config: str | Path | None, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given, by full names: that of the file, overridden by that of the call."""
-    return {**(read_config(config) if config else {}), **checked(flatten(settings))}
+def gather(
+    config: str | Path | None, settings: Mapping[str, Any], start_from: str | Path | None = None
+) -> dict[str, Any]:
+    """What was given, by full names: of the model to start from, overridden by that of the file, then of the call."""
+    first = inherited(Path(start_from)) if start_from is not None else {}
+    return {**first, **(read_config(config) if config else {}), **checked(flatten(settings))}
 
 
 def read(
@@ -272,13 +284,6 @@ def first_facts(prepared: Prepared) -> Facts:
     )
 
 
-def flatten_settings(settings: Settings) -> dict[str, Any]:
-    """All settings by their full names."""
-    from dataclasses import asdict
-
-    return {name: value for name, value in flatten(asdict(settings)).items() if name != "version"}
-
-
 # The folder -----------------------------------------------------------------------------------------------------------
 
 
@@ -367,7 +372,7 @@ def _begin(
         # Paths count from the folder of the file that names them.
         dev = texts.dev if texts.medium == "text" else [replace(p, source=os.path.abspath(p.source)) for p in texts.dev]
         save_tsv(dev, folder / DEV)
-    return Beginning(folder, prepared, state)
+    return Beginning(folder, prepared, state, None)
 
 
 def _check_same(folder: Path, before: str, now: str) -> None:

@@ -186,7 +186,7 @@ def _waved(image: NDArray[np.float32], style: Style) -> NDArray[np.float32]:
 
 
 def _word(draw: Draw) -> str:
-    return "".join(_syllables(draw, draw.between(1, 3)))
+    return "".join(_syllables(draw, draw.between(1, 2)))
 
 
 def _syllables(draw: Draw, count: int) -> Iterator[str]:

@@ -1,0 +1,79 @@
+"""Beginning a training with the weights of another model: what of them fits is taken, the rest is fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from regard.configuration import flatten_settings
+from regard.data.media import Images, Sounds, Source
+from regard.folder import WEIGHTS, load_settings, load_sides, load_weights
+from regard.predictor import Predictor
+from regard.predictor.building import rows_of_tokens
+
+_INHERITED = ("model.", "data.image.", "data.sound.", "data.source_case", "data.target_case")
+_MOST_NAMED = 3
+
+_Places = tuple[list[int], list[int]]
+
+
+def inherited(folder: Path) -> dict[str, Any]:
+    """The settings that a model made from this one should have too, by name: its architecture, and how it reads."""
+    settings = flatten_settings(load_settings(folder))
+    return {name: value for name, value in settings.items() if name.startswith(_INHERITED)}
+
+
+def take_weights(predictor: Predictor, folder: Path) -> str:
+    """Give a fresh model the weights of that in `folder` whose names and shapes fit, and say what was taken.
+
+    Tensors with a row for each token of a side are taken row by row, for the tokens that both models know. Raises
+    RegardError where `folder` holds no model.
+    """
+    settings = load_settings(folder)
+    sides = load_sides(folder, settings)
+    given, own = load_weights(folder / WEIGHTS), predictor.model.state_dict()
+    rows = rows_of_tokens(predictor.settings, predictor.source, predictor.target)
+    common = [_common(*both) for both in zip(sides, (predictor.source, predictor.target), strict=True)]
+    taken = [
+        name
+        for name, tensor in own.items()
+        if name in given and _take(tensor, given[name], common[rows[name]] if name in rows else None)
+    ]
+    return _told(folder, own, taken, sides[1].vocabulary, predictor.target.vocabulary)
+
+
+def _take(tensor: Tensor, given: Tensor, places: _Places | None) -> bool:
+    """Overwrite a tensor, or the rows at these places of both; whether it fits."""
+    if given.shape[1:] != tensor.shape[1:] or (places is None and given.shape != tensor.shape):
+        return False
+    if places is None:
+        tensor.copy_(given)
+    else:
+        tensor[places[0]] = given[places[1]].to(tensor)
+    return True
+
+
+def _common(given: Source, own: Source) -> _Places:
+    """Where the tokens are that both know: in the new vocabulary, and in the given one."""
+    if isinstance(given, (Images, Sounds)) or isinstance(own, (Images, Sounds)):
+        return [], []
+    there = {token: number for number, token in enumerate(given.vocabulary)}
+    both = [(number, there[token]) for number, token in enumerate(own.vocabulary) if token in there]
+    return [here for here, _ in both], [number for _, number in both]
+
+
+def _told(
+    folder: Path, own: Mapping[str, Tensor], taken: Sequence[str], given: Sequence[str], tokens: Sequence[str]
+) -> str:
+    numbers = sum(own[name].numel() for name in taken)
+    known = len(set(given) & set(tokens))
+    fresh = [name for name in own if name not in set(taken)]
+    named = ", ".join(fresh[:_MOST_NAMED]) + (", ..." if len(fresh) > _MOST_NAMED else "")
+    rest = f"; fresh: {named}" if fresh else ""
+    return (
+        f"begins with {folder}: {len(taken)} of {len(own)} tensors ({numbers:,} numbers) are taken, "
+        f"{known:,} of {len(tokens):,} target tokens known{rest}"
+    )

@@ -1,0 +1,93 @@
+"""Beginning with another model's weights: what fits is taken, tokens go by their names, and the rest is fresh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import TINY, backwards
+
+from regard.errors import RegardError
+from regard.folder import load_settings
+from regard.predictor import Predictor
+from regard.training.run import gather, new_predictor, prepare, read, train
+from regard.training.transfer import take_weights
+
+Pairs = list[tuple[str, str]]
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("given") / "model"
+    train(backwards(60), dev=backwards(10, seed=1), out=folder, **TINY)
+    return folder
+
+
+def _fresh(pairs: Pairs, settings: dict[str, Any], start_from: Path | None = None) -> Predictor:
+    values = gather(None, settings, start_from)
+    return new_predictor(prepare(read(pairs, None, pairs, None, values), values), torch.device("cpu"))
+
+
+def test_a_model_of_the_same_kind_takes_all(given: Path) -> None:
+    fresh = _fresh(backwards(60), TINY)
+    said = take_weights(fresh, given)
+    wanted = Predictor.load(given).model.state_dict()
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in fresh.model.state_dict().items())
+    assert f"{len(wanted)} of {len(wanted)} tensors" in said
+    assert "fresh" not in said
+
+
+def test_rows_go_by_their_tokens(given: Path) -> None:
+    """A corpus that lacks some words and has others: what is known is taken, the rest is as it was drawn."""
+    pairs = [("five seven two", "2 7 5"), ("seven nine", "9 7"), ("two", "2")] * 30
+    fresh = _fresh(pairs, TINY)
+    drawn = {name: tensor.clone() for name, tensor in fresh.model.state_dict().items()}
+    said = take_weights(fresh, given)
+    old, new = Predictor.load(given), fresh.model.state_dict()
+    for name, side in (("encoder.embedding.tokens.weight", "source"), ("decoder.embedding.tokens.weight", "target"),
+                       ("readout.project.weight", "target"), ("readout.project.bias", "target")):  # fmt: skip
+        before, after = (getattr(each, side).vocabulary for each in (old, fresh))
+        for row, token in enumerate(after):
+            wanted = old.model.state_dict()[name][before.index(token)] if token in before else drawn[name][row]
+            assert torch.equal(new[name][row], wanted), (name, token)
+    known = len(set(old.target.vocabulary) & set(fresh.target.vocabulary))
+    assert f"{known} of {len(fresh.target.vocabulary)} target tokens known" in said
+
+
+def test_what_does_not_fit_is_fresh(given: Path) -> None:
+    settings = {**TINY, "model": {**TINY["model"], "decoder": {"width": 18}}}
+    fresh = _fresh(backwards(60), settings)
+    drawn = fresh.model.state_dict()["decoder.first.weight"].clone()
+    said = take_weights(fresh, given)
+    assert torch.equal(fresh.model.state_dict()["decoder.first.weight"], drawn)
+    wanted = Predictor.load(given).model.state_dict()
+    taken = fresh.model.state_dict()["encoder.layers.weight_hh_l0"]
+    assert torch.equal(taken, wanted["encoder.layers.weight_hh_l0"])
+    assert "fresh: decoder." in said
+
+
+def test_its_settings_are_those_of_the_new_one(given: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+
+    class Heard:
+        def say(self, text: str) -> None:
+            lines.append(text)
+
+        def pace(self, pace: Any) -> None: ...
+
+    out, training = tmp_path / "new", {**TINY["training"], "updates": 1, "rate": 1e-9}
+    train(backwards(60), dev=backwards(10, seed=1), out=out, start_from=given, training=training, report=Heard())
+    assert load_settings(out).model == load_settings(given).model
+    assert any(line.startswith(f"begins with {given}: ") for line in lines)
+    near = zip(Predictor.load(given).model.parameters(), Predictor.load(out).model.parameters(), strict=True)
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in near)
+    train(backwards(60), dev=backwards(10, seed=1), out=out, start_from=given, training={**training, "updates": 2})
+    assert Predictor.load(out).facts.update in (1, 2), "a stopped training goes on with its own weights"
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(RegardError, match="no such folder"):
+        train(backwards(60), out=tmp_path / "new", start_from=tmp_path / "none", **TINY)
+    assert not (tmp_path / "new").exists()
