@@ -17,8 +17,9 @@ from regard.attention import Observe, Observed
 from regard.observe.mapping import attention_map
 from regard.observe.observing import observe
 from regard.observe.seen import Layer, Pass, Seen
+from regard.observe.whisper import warped_times
 
-__all__ = ["Layer", "Observe", "Observed", "Pass", "Seen", "attention_map", "observe"]
+__all__ = ["Layer", "Observe", "Observed", "Pass", "Seen", "attention_map", "observe", "warped_times"]
 
 
 class _Room(ModuleType):

@@ -27,8 +27,7 @@ def tokens_of(tokenizer: Any, ids: Sequence[int]) -> Tokens:
     parts = [None if number in special else style(name) for number, name in zip(ids, names, strict=True)]
     text, ranges = _decoded([part or b"" for part in parts])
     pieces, words, offsets = [], [], []
-    word = -1
-    last = 0
+    word, last, blank = -1, 0, False
     for name, part, (start, end) in zip(names, parts, ranges, strict=True):
         while start < end - 1 and text[start].isspace():
             start += 1
@@ -37,8 +36,9 @@ def tokens_of(tokenizer: Any, ids: Sequence[int]) -> Tokens:
             words.append(NO_WORD)
             offsets.append((last, last))
             continue
-        if word < 0 or (start >= last and _begins(text, start)):
+        if word < 0 or (start >= last and _begins(text, start) and not (blank and not text[start:end].isspace())):
             word += 1
+        blank = text[start:end].isspace()  # what follows a space by itself is the word that it begins
         pieces.append(text[start:end])
         words.append(word)
         offsets.append((start, end))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from regard.errors import RegardError
-from regard.maps import NO_WORD, AttentionMap, Tokens
+from regard.maps import NO_WORD, AttentionMap, Convention, Medium, Picture, Tokens
 from regard.observe.labels import tokens_of
 from regard.observe.seen import Layer, Pass
 
@@ -24,7 +25,7 @@ def attention_map(
     *,
     place: str | None = None,
     item: int = 0,
-    seconds: float | None = None,
+    medium: Medium | None = None,
     target_tokenizer: Any = None,
 ) -> AttentionMap:
     """The map of all layers and heads of a place, with axes `layer` and `head`.
@@ -38,7 +39,8 @@ def attention_map(
             search needs: a hypothesis gets the rows of the beams that it went through.
         place: `cross`, `decoder.self` or `encoder.self`; by default `cross`, or the only one.
         item: which sequence of the output, or else of the inputs.
-        seconds: how long a sound was, for columns that are moments of it.
+        medium: the image or the recording whose places the keys are: what comes before an image's places (class
+            tokens) and after a recording's (padding) has no column; its weight goes to `left_out`.
         target_tokenizer: of the output, where it is another.
 
     Rows of what was generated follow the convention `predicting` at `cross`; all others say what was attended to when
@@ -62,14 +64,18 @@ def attention_map(
     sequences, beams = _sequences(output)
     rows = _Rows(found, layers[0], item, sequences, beams)
     weights, left_out = _weights(layers, rows.sequences_of(layers))
-    sides = _Sides(given, rows, place, tokenizer, target_tokenizer or tokenizer, seconds)
+    sides = _Sides(given, rows, place, tokenizer, target_tokenizer or tokenizer, medium)
     source, target, kept_rows, kept_columns = sides.labels(weights.shape[-2], weights.shape[-1])
-    weights = weights[..., kept_rows, :][..., kept_columns]
+    weights = weights[..., kept_rows, :]
+    note = "" if left_out is None else f"the {layers[0].top_keys.shape[-1]} heaviest weights of each row"
     if left_out is not None:
         left_out = left_out[..., kept_rows]
-    convention = "predicting" if sides.predicting else "reading"
-    note = "" if left_out is None else f"the {layers[0].top_keys.shape[-1]} heaviest weights of each row"
-    return AttentionMap(weights, source, target, ("layer", "head"), place, convention, left_out, note)  # type: ignore[arg-type]
+    if medium is not None and len(kept_columns) < weights.shape[-1]:
+        gone = np.delete(weights, kept_columns, -1).sum(-1)
+        left_out = gone if left_out is None else left_out + gone
+    weights = weights[..., kept_columns]
+    convention: Convention = "predicting" if sides.predicting else "reading"
+    return AttentionMap(weights, source, target, ("layer", "head"), place, convention, left_out, note, medium)
 
 
 def _heads(layer: Layer) -> int:
@@ -171,10 +177,10 @@ class _Sides:
     """The labels of both sides, and which rows and columns are text and not padding."""
 
     def __init__(
-        self, given: dict[str, Any], rows: _Rows, place: str, source: Any, target: Any, seconds: float | None
+        self, given: dict[str, Any], rows: _Rows, place: str, source: Any, target: Any, medium: Medium | None
     ) -> None:
         self.given, self.rows, self.place = given, rows, place
-        self.source, self.target, self.seconds = source, target, seconds
+        self.source, self.target, self.medium = source, target, medium
         self.decodes = rows.sequences is not None and place != "encoder.self"
         self.predicting = place == "cross" and (self.decodes or "labels" in given)
 
@@ -188,9 +194,18 @@ class _Sides:
             kept = [line for line in lines if line < columns]
             return tokens.take(range(len(kept))), tokens, lines, kept
         source, kept = self._of_input(columns)
+        if isinstance(self.medium, Picture):
+            return source, _patches(self.medium.rows, self.medium.columns, rows - len(kept)), list(range(rows)), kept
         return source, source, kept, kept
 
     def _of_input(self, columns: int) -> tuple[Tokens, list[int]]:
+        if self.medium is not None:
+            places = self.medium.places
+            if places > columns:
+                raise RegardError(f"{self.place}: {columns:,} keys for the {places:,} places of the medium")
+            first = columns - places if isinstance(self.medium, Picture) else 0
+            name = "image" if isinstance(self.medium, Picture) else "recording"
+            return self.medium.tokens(name), list(range(first, first + places))
         ids = self.given.get("input_ids")
         if ids is not None:
             at = self.rows.of_input(len(ids))
@@ -200,12 +215,8 @@ class _Sides:
                 kept = [i for i in range(columns) if mask is None or bool(mask[at][i])]
                 return tokens_of(self.source, [ids[i] for i in kept]), kept
         pixels = self.given.get("pixel_values")
-        if pixels is not None and (patches := _patches(columns, pixels.shape[-2], pixels.shape[-1])):
-            return patches, list(range(columns))
-        if self.seconds is not None:
-            step = self.seconds / columns
-            names = tuple(f"{place * step:.2f}" for place in range(columns))
-            return Tokens(names, tuple(range(columns))), list(range(columns))
+        if pixels is not None and (grid := grid_of(columns, pixels.shape[-2], pixels.shape[-1])):
+            return _patches(*grid), list(range(columns))
         return Tokens(tuple(map(str, range(columns))), tuple(range(columns))), list(range(columns))
 
     def _of_output(self, rows: int) -> tuple[Tokens, list[int]]:
@@ -243,13 +254,17 @@ def _without_padding(tokenizer: Any, ids: list[int]) -> list[int]:
     return ids[: ids.index(end) + 1] if end in ids else ids
 
 
-def _patches(columns: int, height: int, width: int) -> Tokens | None:
-    """The labels `row,column` of an image's patches, with the tokens before them; None where none fit."""
+def grid_of(keys: int, height: int, width: int) -> tuple[int, int, int] | None:
+    """Rows and columns of an image's patches, square ones, and how many keys come before them; None where none fit."""
     for special in range(_MOST_SPECIAL + 1):
-        high = round(((columns - special) * height / width) ** 0.5)
-        if high > 0 and (columns - special) % high == 0 and high * width == (columns - special) // high * height:
-            wide = (columns - special) // high
-            before = ("[CLS]", *(f"[REG{i}]" for i in range(1, special)))[:special]
-            names = tuple(f"{row},{column}" for row in range(high) for column in range(wide))
-            return Tokens((*before, *names), (*([NO_WORD] * special), *range(len(names))))
+        rows = round(((keys - special) * height / width) ** 0.5)
+        if rows > 0 and (keys - special) % rows == 0 and rows * width == (keys - special) // rows * height:
+            return rows, (keys - special) // rows, special
     return None
+
+
+def _patches(rows: int, columns: int, special: int) -> Tokens:
+    """The labels `row,column` of patches, counted from 1, and of the tokens before them."""
+    before = ("[CLS]", *(f"[REG{i}]" for i in range(1, special)))[:special]
+    names = tuple(f"{row},{column}" for row in range(1, rows + 1) for column in range(1, columns + 1))
+    return Tokens((*before, *names), (*([NO_WORD] * special), *range(len(names))))
