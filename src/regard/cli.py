@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": "how good a model is on pairs; or whether another is better",
     "align": "word alignments of given pairs",
     "train-aligner": "word alignments of pairs without a model: both directions are trained for it",
+    "observe": "what a Hugging Face model attends to",
     "show": "attention maps of a file, in the terminal or as a picture",
     "info": "what a model's folder holds",
 }

@@ -21,6 +21,8 @@ OUTSIDE = ("Bloom", "GPT-Neo", "FSMT", "DeBERTa-v2", "XLNet", "Longformer")
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in OUTSIDE])
 def test_weights_equal_those_of_eager_attention(name: str) -> None:
+    if name == "GPT-J" and tf.__version__.startswith("5.23."):
+        pytest.skip("GPT-J goes through the interface from transformers 5.24 on")
     found = compared(CASES[name])
     assert found.same_outputs
     assert found.layers == found.expected_layers

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regard.commands.parsing import parser
-from regard.commands.showing import add_views, check_views, pictures_of, told_warnings, write_html, write_picture
+from regard.commands.showing import (
+    add_views,
+    check_views,
+    chosen,
+    pictures_of,
+    told_warnings,
+    write_html,
+    write_picture,
+)
 from regard.errors import RegardError
 
 if TYPE_CHECKING:
@@ -22,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     options = vars(given)
     maps, titles = [], []
     for path in given.maps:
-        found = [_chosen(map, given) for map in _read(path, options.get("map"))]
+        found = [chosen(map, given) for map in _read(path, options.get("map"))]
         maps += found
         titles += [f"{Path(path).stem}: {_flat(map).description}" for map in found]
     named = titles if len(given.maps) > 1 else None
@@ -79,20 +86,6 @@ def _read(path: str, number: int | None) -> list[AttentionMap]:
     if not 1 <= number <= len(maps):
         raise RegardError(f"{path}: there is no map {number}; they are numbered 1 to {len(maps)}")
     return [maps[number - 1]]
-
-
-def _chosen(map: AttentionMap, given: argparse.Namespace) -> AttentionMap:
-    """The map of the layer and the head that were asked for, or that are the only ones."""
-    for axis in ("layer", "head"):
-        asked = vars(given).get(axis)
-        if axis not in map.axes:
-            continue
-        single = map.weights.shape[map.axes.index(axis)] == 1
-        if asked is not None or single:
-            note = map.note
-            map = map.select(**{axis: asked or 0})
-            map = replace(map, note=note) if single else map  # nothing was chosen, so there is nothing to tell
-    return map
 
 
 def _print(maps: Sequence[AttentionMap], top: int, titles: Sequence[str] | None) -> None:

@@ -6,6 +6,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,20 @@ def write_html(maps: Iterable[AttentionMap], path: str, title: str, words: bool 
     from regard.view.page import write_page
 
     return write_page(maps, path, title=title, words=words)
+
+
+def chosen(map: AttentionMap, given: argparse.Namespace) -> AttentionMap:
+    """The map of the layer and the head that were asked for, or that are the only ones."""
+    for axis in ("layer", "head"):
+        asked = vars(given).get(axis)
+        if axis not in map.axes:
+            continue
+        single = map.weights.shape[map.axes.index(axis)] == 1
+        if asked is not None or single:
+            note = map.note
+            map = map.select(**{axis: asked or 0})
+            map = replace(map, note=note) if single else map  # nothing was chosen, so there is nothing to tell
+    return map
 
 
 class told_warnings(warnings.catch_warnings):

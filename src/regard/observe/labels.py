@@ -100,7 +100,7 @@ def _style(tokenizer: Any) -> Any:
     described = "" if backend is None else f"{backend.pre_tokenizer!r} {backend.decoder!r}"
     if "ByteLevel" in described or hasattr(tokenizer, "byte_encoder"):
         return _byte_level
-    if backend is not None and type(backend.model).__name__ == "WordPiece":
+    if backend is not None and type(backend.model).__name__ in ("WordPiece", "WordLevel"):
         return _word_piece
     return _sentence_piece
 
