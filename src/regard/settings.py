@@ -194,6 +194,12 @@ class ModelSettings:
         return self.context_kind in ("marginal", "monotonic")
 
     @property
+    def may_weigh_0(self) -> bool:
+        """Whether weights over the source can be exactly 0 by what they mean, not by rounding."""
+        sparse = self.cross.normalizer.partition(":")[0] not in ("softmax", "sigmoid")
+        return self.context != "fixed" and (sparse or (self.attends and self.context != "attention"))
+
+    @property
     def memory_width(self) -> int:
         """Of each place of the memory."""
         return self.encoder.width + (0 if self.encoder.memory == "states" else self.stem_width)

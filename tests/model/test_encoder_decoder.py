@@ -43,6 +43,11 @@ ARCHITECTURES = {
         for score in ("location_aware", "coverage")
         for name in ("lstm feeding", "gru after", "transformer pre")
     },
+    **{
+        f"{context} > {name}": settings(decoder=name, context=context)
+        for context in ("local_m:1", "local_p:2")
+        for name in ("lstm before", "gru after", "transformer pre")
+    },
 }
 every_architecture = pytest.mark.parametrize("chosen", ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
 

@@ -168,3 +168,20 @@ def test_a_loss_that_is_no_number_is_left_out_and_then_an_error(
     settings = {**TINY, "training": {**TINY["training"], "max_skipped": 3}}
     with pytest.raises(RegardError, match=r"no number 3 updates in a row.*in the weights of.*lower training\.rate"):
         run.train(pairs_file, out=tmp_path / "model", **settings)
+
+
+def test_drawn_places_and_their_baseline_go_on_too(
+    tmp_path: Path, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {**TINY, "model": {**TINY["model"], "context": "reinforce"}}
+    run.train(pairs_file, out=tmp_path / "whole", **settings)
+    with monkeypatch.context() as patch:
+        _stop_at(patch, 10, _raise)
+        with pytest.raises(_Killed):
+            run.train(pairs_file, out=tmp_path / "parts", **settings)
+    run.train(pairs_file, out=tmp_path / "parts", **settings)
+    assert same_weights(tmp_path / "whole", tmp_path / "parts")
+    progress = _last_state(tmp_path / "whole").progress
+    assert progress.baseline == _last_state(tmp_path / "parts").progress.baseline
+    assert progress.baseline < 0
+    assert 0.5 < progress.records[-1]["zeros"] < 1

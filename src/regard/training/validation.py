@@ -27,20 +27,26 @@ _MOST_DECODED = 500
 
 @dataclass(frozen=True)
 class Validation:
-    """What was measured: the mean negative log-likelihood of a target token, and the metric where it is another."""
+    """What was measured: the mean negative log-likelihood of a target token, and the metric where it is another.
+
+    `zeros` is the share of the weights over source tokens that are exactly 0, of attention that can have such.
+    """
 
     loss: float
     metric: str
     score: float
+    zeros: float | None = None
 
     @property
     def record(self) -> dict[str, float]:
         """The numbers by the names that they have in `metrics.jsonl`."""
-        return {"dev_loss": self.loss} | ({} if self.metric == "loss" else {self.metric: self.score})
+        found = {"dev_loss": self.loss} | ({} if self.metric == "loss" else {self.metric: self.score})
+        return found if self.zeros is None else found | {"zeros": self.zeros}
 
     def __str__(self) -> str:
         extra = "" if self.metric == "loss" else f", {self.metric} {self.score:.2f}"
-        return f"validation loss {self.loss:.4f}{extra}"
+        zeros = "" if self.zeros is None else f", {100 * self.zeros:.0f} % of the weights 0"
+        return f"validation loss {self.loss:.4f}{extra}{zeros}"
 
 
 def is_better(metric: str, score: float, best: float | None) -> bool:
@@ -77,19 +83,45 @@ def dev_loss(model: Any, examples: Examples, source: Source, target: Tokeniser, 
     return total / tokens
 
 
+@torch.no_grad()
+def share_of_zeros(predictor: Predictor, examples: Examples, chosen: Sequence[int]) -> float:
+    """How many of the weights over the source, of all layers and heads, are exactly 0 when targets are forced."""
+    model = predictor.model
+
+    def counted(indices: Sequence[int]) -> list[tuple[int, int]]:
+        some = [chosen[index] for index in indices]
+        batch = make_batch(examples, some, predictor.source, predictor.target).to(predictor.device)
+        sizes = zip(batch.target_lengths.tolist(), (examples.source_lengths[index] for index in some), strict=True)
+        rows = torch.stack(list(model.forced(batch, ("cross",)).observed.values()), 1)
+        weights = [row[..., :target, : int(source)] for row, (target, source) in zip(rows, sizes, strict=True)]
+        return [(int((each == 0).sum()), each.numel()) for each in weights]
+
+    was_training = model.training
+    model.eval()
+    lengths = examples.target_lengths[list(chosen)]
+    batches = evaluation_batches(lengths, size=_CELLS, unit="tokens")
+    found = [pair for batch in batches for pair in in_halves(counted, batch, "pairs for validation")]
+    model.train(was_training)
+    return sum(zeros for zeros, _ in found) / max(1, sum(count for _, count in found))
+
+
 def validate(predictor: Predictor, examples: Examples, metric: str) -> Validation:
-    """Measure a model on examples: its loss on all of them, the metric on at most 500, greedily decoded."""
+    """Measure a model on examples: its loss on all of them, the metric on at most 500, greedily decoded.
+
+    The share of weights that are 0 is that of these 500 too.
+    """
     loss = dev_loss(predictor.model, examples, predictor.source, predictor.target, predictor.device)
-    if metric == "loss":
-        return Validation(loss, metric, loss)
     # Every k-th, so that any order of the file is sampled evenly.
     chosen = range(0, len(examples), -(-len(examples) // _MOST_DECODED))
+    zeros = share_of_zeros(predictor, examples, chosen) if predictor.settings.model.may_weigh_0 else None
+    if metric == "loss":
+        return Validation(loss, metric, loss, zeros)
     try:
         found = predictor.predict([examples.given(index) for index in chosen], beam=1, n_best=1)
     except NotNumbersError:
-        return Validation(loss, metric, math.nan)
+        return Validation(loss, metric, math.nan, zeros)
     targets = [examples.pairs[index].targets for index in chosen]
-    return Validation(loss, metric, score(metric, [each.text for each in found], targets).value)
+    return Validation(loss, metric, score(metric, [each.text for each in found], targets).value, zeros)
 
 
 def samples(predictor: Predictor, examples: Examples, chosen: Sequence[int]) -> str:
