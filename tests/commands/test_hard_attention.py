@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from regard.cli import main
+from regard.errors import RegardError
 from regard.maps import load_maps
+from regard.predictor import load
 
 Capture = pytest.CaptureFixture[str]
 
@@ -29,6 +32,34 @@ def test_a_monotonic_model_shows_where_tokens_came_from(monotonic: Path, tmp_pat
     assert main(["predict", str(monotonic), "two five one", "--show", "--beam", "2"]) == 0
     assert "2 5 1" in capsys.readouterr().out
     assert main(["show", str(maps)]) == 0
+
+
+def test_an_online_model_speaks_while_its_source_arrives(
+    pairs_file: Path, tiny_flags: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "online"
+    flags = [*tiny_flags, "--model.context=online", "--model.encoder.directions=1", "--training.updates=200"]
+    assert main(["train", str(pairs_file), "--out", str(out), *flags]) == 0
+    model = load(out)
+    said, arrived = [], []
+
+    def arriving() -> Iterator[str]:
+        for word in ("two", "five", "one", "three"):
+            arrived.append(word)
+            yield word
+
+    for one in model.stream(arriving()):
+        said.append(one)
+        assert one.arrived == len(arrived)
+    whole = model.predict("two five one three", beam=1)
+    assert said[-1].text == whole.text
+    assert "".join(each.new for each in said) == whole.text
+    assert said[0].arrived < 4
+
+
+def test_a_soft_model_does_not_begin_early(model_folder: Path) -> None:
+    with pytest.raises(RegardError, match=r"model\.context attention looks at all of the source"):
+        load(model_folder).stream(["two"])
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,8 @@ class Online(nn.Module):
         a_ij = p_ij sum_(k <= j) a_(i-1)k prod_(l = k)^(j - 1) (1 - p_il)
 
     for all places at once, in logarithms, and noise is added to the scores so that they learn to be decided. Afterwards
-    a place is taken where p_ij > 1/2. The state is log a, (..., Q, H, K).
+    a place is taken where p_ij > 1/2. The state is log a, (..., Q, H, K), of the places that there were then: others
+    may have arrived since.
     """
 
     in_order = True
@@ -170,6 +171,7 @@ class Online(nn.Module):
         # So low that the place is never taken, and 0 is what its logarithms add to others.
         energy = energy.masked_fill(scores == float("-inf"), -1e4)
         before = _at_first(scores) if state is None else state.transpose(-2, -3)
+        before = F.pad(before, (0, scores.shape[-1] - before.shape[-1]), value=FORBIDDEN)
         after = expected(energy, before) if self.training else taken(energy, before)
         return after.exp(), after.transpose(-2, -3)
 

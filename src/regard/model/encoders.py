@@ -7,6 +7,7 @@ called `embedding` in the names of parameters, whatever it is.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +84,13 @@ class RecurrentEncoder(nn.Module):
         if self.both:
             found = _beside(found, places.vectors, mask)
         return Encoded(found, mask, self.dropout(rows.mean(final)), {}, places.tokens)
+
+    def read_on(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """The memory's next places, for the next tokens (B, n) of texts read in one direction; and the state."""
+        embedded = self.embedding.read(tokens, torch.full((len(tokens),), tokens.shape[1], device=tokens.device))
+        assert self.layers is not None
+        states, state = self.layers(embedded.vectors, state)
+        return (_beside(states, embedded.vectors, embedded.mask) if self.both else states), state
 
     def _read(self, layers: nn.RNNBase, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """States (N, n, width), 0 at padding, and the last ones (N, width)."""

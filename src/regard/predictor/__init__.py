@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from regard.predictor.building import make_model
 from regard.predictor.explanation import Explanation, Step, explain
-from regard.predictor.prediction import Prediction
+from regard.predictor.prediction import Prediction, Spoken
 from regard.predictor.predictor import Predictor, load
 
-__all__ = ["Explanation", "Prediction", "Predictor", "Step", "explain", "load", "make_model"]
+__all__ = ["Explanation", "Prediction", "Predictor", "Spoken", "Step", "explain", "load", "make_model"]

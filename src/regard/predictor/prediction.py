@@ -32,3 +32,21 @@ class Prediction:
 
     def __str__(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A target token that leaves while its source arrives.
+
+    `new` is what it adds to the text, `text` all that was said so far. `place` is the last source token that was looked
+    at for it, from 0 (-1: none), and `arrived` how many source tokens had arrived.
+    """
+
+    new: str
+    text: str
+    log_prob: float
+    place: int
+    arrived: int
+
+    def __str__(self) -> str:
+        return self.new

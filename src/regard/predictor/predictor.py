@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -23,10 +23,11 @@ from regard.maps import AttentionMap, Tokens
 from regard.memory import in_halves
 from regard.model import EncoderDecoder, Hypothesis, search
 from regard.model.contracts import POSTERIOR
+from regard.model.streaming import check_streaming, stream
 from regard.predictor.building import check_fit, check_shown, device_of, make_model, outline
 from regard.predictor.intervention import between, cross_attentions
 from regard.predictor.labels import said_tokens, shown_map, source_tokens, target_tokens
-from regard.predictor.prediction import Prediction
+from regard.predictor.prediction import Prediction, Spoken
 from regard.settings import Medium, SearchSettings, Settings
 
 _BREAKS = re.compile(r"[\t\n\r\v\f]+")
@@ -136,6 +137,28 @@ class Predictor:
             for number, encoding in enumerate(encodings)
         ]
         return predictions[0] if single else predictions
+
+    def stream(self, chunks: Iterable[str]) -> Iterator[Spoken]:
+        """Predict while the source arrives, chunk by chunk: each target token leaves as soon as its place is chosen.
+
+        What leaves is together the greedy prediction (`predict` with a beam of 1) of all chunks one after the other.
+        A chunk is cut into tokens by itself, so with a tokeniser of characters it may be any part of the text, with one
+        of subwords it should be words.
+
+        For models with the context `online` and an encoder of one direction. Raises RegardError for others.
+        """
+        check_streaming(self.settings.model)
+        return self._stream(chunks)
+
+    def _stream(self, chunks: Iterable[str]) -> Iterator[Spoken]:
+        tokens = (number for chunk in chunks for number in self.source.encode(chunk).ids)  # type: ignore[union-attr]
+        said: list[int] = []
+        text = ""
+        for left in stream(self.model, tokens, self.facts.longest_output):
+            said.append(left.token)
+            before, text = text, self.target.decode(said)
+            new = text[len(before) :] if text.startswith(before) else text
+            yield Spoken(new, text, left.log_prob, left.place, left.arrived)
 
     def align(
         self, sources: Sequence[Any], targets: Sequence[str], weights: str = "prior"
