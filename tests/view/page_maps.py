@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from media_maps import dialled, line, scene
 
 from regard.maps import NO_WORD, AttentionMap, Tokens, whole_words
 from regard.view.page import write_page
@@ -162,9 +163,19 @@ def long(tokens: int = 256, layers: int = 12, heads: int = 12) -> AttentionMap:
     return AttentionMap(weights, labels, labels, place="encoder.self")
 
 
+def call() -> AttentionMap:
+    return dialled(axes=("layer", "head"))
+
+
+def media() -> list[AttentionMap]:
+    """An image, a text and a recording on one page."""
+    return [scene(("layer", "head")), chinese(), dialled()]
+
+
 PAGES = {
     "chinese": chinese, "heads": many_heads, "arabic": arabic, "hebrew": hebrew, "japanese": japanese,
     "sparse": sparse, "hostile": hostile, "many": many_sentences, "long": long,
+    "scene": scene, "line": line, "call": call, "media": media,
 }  # fmt: skip
 
 

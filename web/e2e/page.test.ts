@@ -284,6 +284,91 @@ describe.skipIf(!PAGES || !CHROMIUM)("a page in a browser", () => {
     await page.close();
   });
 
+  test("an image: the weights of a word over it, places under the pointer, a slider", async () => {
+    const { page, complaints } = await it.open("scene");
+    expect(await text(page, ".hint >> nth=0")).toBe("9 target pieces by 12 x 16 places of 128 x 96 pixels");
+    // The colour at the middle of a place, counted from 1.
+    const colour = (row: number, column: number) => page.evaluate(([row, column]) => {
+      const canvas = document.querySelector<HTMLCanvasElement>("canvas.image")!;
+      const [x, y] = [((column! - 0.5) / 16) * canvas.width, ((row! - 0.5) / 12) * canvas.height];
+      return [...canvas.getContext("2d")!.getImageData(x, y, 1, 1).data].slice(0, 3);
+    }, [row, column]);
+    expect(await colour(5, 5)).toEqual([210, 40, 40]);
+    await page.click(chip("target", 2));
+    // In the circle the weights are over grey; in the square there is grey alone.
+    await expect.poll(async () => { const [red, , blue] = await colour(6, 5); return red! - blue!; }).toBeGreaterThan(120);
+    const [red, green, blue] = await colour(8, 12);
+    expect(Math.abs(red! - green!) + Math.abs(green! - blue!)).toBeLessThan(8);
+    expect(await text(page, ".caption")).toBe("circle: most at row 6, column 5, 0.062");
+    await page.locator(".tune input[type=range]").fill("0");
+    await expect.poll(() => colour(5, 5)).toEqual([210, 40, 40]);
+    await page.keyboard.press("Escape");
+    const box = (await page.locator("canvas.image").boundingBox())!;
+    await page.mouse.move(box.x + (11.5 / 16) * box.width, box.y + (7.5 / 12) * box.height);
+    expect(await text(page, ".detail h2")).toBe("8,12 was looked at by");
+    expect(await text(page, ".caption")).toContain("row 8, column 12: most for");
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click("text=save SVG")]);
+    const svg = readFileSync((await download.path())!, "utf8");
+    expect(svg.match(/data:image\/png/g)!.length).toBeGreaterThanOrEqual(1);
+    expect(svg).toContain(">circle</text>");
+    await page.focus("canvas.image");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowRight");
+    expect(await text(page, ".detail h2")).toBe("2,2 was looked at by");
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test("a recording: plays, moves its line, lights the words; a click on a word plays its stretch", async () => {
+    const { page, complaints } = await it.open("call");
+    expect(await page.locator("canvas.sound").count()).toBe(1);
+    const at = () => page.evaluate(() => Number(document.querySelector<HTMLElement>(".needle")!.style.transform.match(/[\d.]+/)![0]));
+    const width = await page.evaluate(() => document.querySelector(".lane")!.clientWidth);
+    expect(await at()).toBe(0);
+    await page.click(".play");
+    expect(await page.locator(".play").getAttribute("aria-label")).toBe("pause");
+    await page.waitForSelector(".chip.spoken");
+    await expect.poll(at).toBeGreaterThan(0.1 * width);
+    await page.keyboard.press("p");
+    expect(await page.locator(".play").getAttribute("aria-label")).toBe("play");
+    const stopped = await at();
+    await page.waitForTimeout(120);
+    expect(await at()).toBe(stopped);
+    // The fourth key sounds in the middle; when it has been played the line stands at its end.
+    await page.click(chip("target", 3));
+    await expect.poll(() => page.locator(".play").getAttribute("aria-label")).toBe("play");
+    const end = await at();
+    expect(end / width).toBeGreaterThan(0.4);
+    expect(end / width).toBeLessThan(0.7);
+    expect(await text(page, ".detail h2")).toContain("looked at");
+    // A click on the wave moves the line there.
+    const box = (await page.locator("canvas.sound").boundingBox())!;
+    await page.mouse.click(box.x + 0.25 * box.width, box.y + 20);
+    expect(Math.abs((await at()) / width - 0.25)).toBeLessThan(0.01);
+    await page.mouse.move(box.x + 0.25 * box.width, box.y + 20);
+    await page.keyboard.press("Escape");
+    expect(await text(page, ".detail h2")).toContain("s was looked at by");
+    await page.click("[aria-label='longer seconds']");
+    await expect.poll(() => page.evaluate(() => document.querySelector(".lane")!.clientWidth)).toBeGreaterThan(1.9 * width);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click("text=save PNG")]);
+    expect(readFileSync((await download.path())!).readUInt32BE(16)).toBeGreaterThan(1200);
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
+  test("an image, a text and a recording on one page", async () => {
+    const { page, complaints } = await it.open("media");
+    expect(await page.locator("canvas.image").count()).toBe(1);
+    await page.keyboard.press("]");
+    await expect.poll(() => text(page, ".row.source")).toBe("Tom chases Jerry . </s>");
+    await page.keyboard.press("]");
+    await page.waitForSelector("canvas.sound");
+    expect(await text(page, ".list li:last-child .text:not(.quiet)")).toBe("call-3.wav");
+    expect(complaints).toEqual([]);
+    await page.close();
+  });
+
   test("nothing that a text says does anything", async () => {
     const { page, complaints } = await it.open("hostile");
     expect(await page.title()).toBe("Attention: hostile");

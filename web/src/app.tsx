@@ -8,12 +8,15 @@ import { Detail, spoken } from "./detail";
 import { LARGEST, fitting, layout, type Cell, type Picture } from "./drawing";
 import { Heads } from "./heads";
 import { Help } from "./help";
+import { ImageView, type Overlay } from "./imageview";
 import { same, type Word } from "./links";
 import { List } from "./list";
 import { averaged, chosen, converted, full, inUnit, labels, outside, strength, wordOf, type Choice, type Unit } from "./matrix";
 import { MatrixView, cellText } from "./matrixview";
+import { isImage, type Medium } from "./medium";
 import { download, toPng, toSvg, type Shown } from "./picture";
 import { Sentences, placedSentences } from "./sentences";
+import { SoundView } from "./soundview";
 import { direction, hasPieces, plural, shown, statement } from "./text";
 
 interface View extends Settings {
@@ -23,6 +26,7 @@ interface View extends Settings {
   readonly cell: Cell | undefined;
   readonly zoom: number | undefined;
   readonly theme: Theme;
+  readonly overlay: Overlay;
   /** What a screen reader is told. */
   readonly told: string;
   /** Whether single keys are short cuts. */
@@ -32,12 +36,17 @@ interface View extends Settings {
 interface Props {
   readonly header: Header;
   /** The weights of a map; the same promise when asked again soon. */
-  readonly load: (map: number) => Promise<Weights>;
+  readonly load: (map: number) => Promise<Unpacked>;
 }
 
-interface Loaded {
-  readonly map: number;
+/** What the blocks of a map hold. */
+export interface Unpacked {
   readonly weights: Weights;
+  readonly medium: Medium | undefined;
+}
+
+interface Loaded extends Unpacked {
+  readonly map: number;
 }
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
@@ -52,7 +61,7 @@ export function App({ header, load }: Props) {
   useEffect(() => {
     let wanted = true;
     load(view.map).then(
-      (weights) => wanted && setLoaded({ map: view.map, weights }),
+      (unpacked) => wanted && setLoaded({ map: view.map, ...unpacked }),
       (error: unknown) => wanted && setFailed(String(error instanceof Error ? error.message : error)),
     );
     return () => { wanted = false; };
@@ -100,7 +109,7 @@ export function App({ header, load }: Props) {
         {failed && <p class="card" role="alert">The weights can't be read: {failed}</p>}
         {!map && <p class="card">There is no attention map on this page.</p>}
         {map && !failed && (loaded?.map === view.map
-          ? <Body {...{ header, map, view, change, toggle }} weights={loaded.weights} />
+          ? <Body key={view.map} {...{ map, view, change, toggle }} weights={loaded.weights} medium={loaded.medium} />
           : <p class="card hint" role="status">unpacking…</p>)}
       </main>
       <div class="hidden" role="status" aria-live="polite">{view.told}</div>
@@ -112,12 +121,13 @@ export function App({ header, load }: Props) {
 interface BodyProps {
   readonly map: MapHeader;
   readonly weights: Weights;
+  readonly medium: Medium | undefined;
   readonly view: View;
   readonly change: (changed: Partial<View>) => void;
   readonly toggle: (unit: Unit) => void;
 }
 
-function Body({ map, weights, view, change, toggle }: BodyProps) {
+function Body({ map, weights, medium, view, change, toggle }: BodyProps) {
   const box = useRef<HTMLDivElement>(null);
   const single = useMemo(() => averaged(weights, chosen(map.shape.slice(0, -2), view.choices)), [weights, view.choices]);
   const picture = useMemo(() => pictured(map, inUnit(single, map, view.unit), view), [single, view.unit, view.scale, view.range, view.theme]);
@@ -130,6 +140,9 @@ function Body({ map, weights, view, change, toggle }: BodyProps) {
   const active = view.pin ?? hovered;
   const said = statement(map, view.choices, full(picture.matrix, view.range), view.scale, view.range, view.unit);
   const pin = (word: Word | undefined) => change({ pin: word, told: word ? `pinned: ${spoken(picture, word)}` : "unpinned" });
+
+  const hover = (word: Word | undefined, told: boolean) =>
+    change({ hover: word, ...(told && word ? { told: spoken(picture, word) } : {}) });
 
   const save = async (kind: "png" | "svg") => {
     const now: Shown = {
@@ -151,14 +164,24 @@ function Body({ map, weights, view, change, toggle }: BodyProps) {
     <>
       <Controls map={map} settings={view} onChange={(changed) => (changed.unit ? toggle(changed.unit) : change(changed))} />
       <p class="statement">{said.join(" ")}</p>
-      <section class="card" aria-label="the two sentences">
-        <Sentences {...{ picture, wordsOf, active, box }} pin={view.pin} onPin={pin}
-          onHover={(hover, told) => change({ hover, ...(told && hover ? { told: spoken(picture, hover) } : {}) })} />
-      </section>
+      {!medium ? (
+        <section class="card" aria-label="the two sentences">
+          <Sentences {...{ picture, wordsOf, active, box }} pin={view.pin} onPin={pin} onHover={hover} />
+        </section>
+      ) : isImage(medium) ? (
+        <section class="card" aria-label="the image and the words">
+          <ImageView image={medium} {...{ picture, wordsOf, active, box }} pin={view.pin} onPin={pin} onHover={hover}
+            overlay={view.overlay} onOverlay={(overlay) => change({ overlay })} />
+        </section>
+      ) : (
+        <section class="card" aria-label="the recording and the words">
+          <SoundView sound={medium} {...{ picture, wordsOf, active, box }} pin={view.pin} onPin={pin} onHover={hover} />
+        </section>
+      )}
       <div class="columns" style={{ "--natural": `${Math.ceil(natural)}px` }}>
         <section class="card" aria-label="the matrix">
           <header>
-            <h2>Matrix <small>target words down, source words across{picture.sourceDirection === "rtl" ? ", from the right" : ""}</small></h2>
+            <h2>Matrix <small>target words down, {medium ? "places" : "source words"} across{picture.sourceDirection === "rtl" ? ", from the right" : ""}</small></h2>
             <div class="tools">
               <button type="button" class="plain" onClick={() => void save("png")}>save PNG</button>
               <button type="button" class="plain" onClick={() => void save("svg")}>save SVG</button>
@@ -212,7 +235,11 @@ function summary(header: Header, map: MapHeader): string {
   const sentences = header.maps.length > 1 ? `${plural(header.maps.length, "sentence")}; ` : "";
   const sizes = map.axes.map((axis, i) => plural(map.shape[i] ?? 0, axis));
   const [rows, columns] = map.shape.slice(-2);
-  return `${sentences}${[...sizes, `${rows} target by ${columns} source pieces`].join(", ")}`;
+  const { medium } = map;
+  const by = !medium ? `${rows} target by ${columns} source pieces`
+    : medium.kind === "image" ? `${rows} target pieces by ${medium.rows} x ${medium.columns} places of ${medium.size.join(" x ")} pixels`
+      : `${rows} target pieces by ${plural(medium.places, "place")} of ${Number(medium.step.toPrecision(3))} s`;
+  return `${sentences}${[...sizes, by].join(", ")}`;
 }
 
 function opening(header: Header): View {
@@ -222,7 +249,9 @@ function opening(header: Header): View {
     choices: map ? means(map) : [],
     unit: header.unit,
     scale: "linear",
-    range: "whole",
+    // Over an image each word has a scale of its own, since one may look at a point and another at half of it.
+    range: map?.medium?.kind === "image" ? "row" : "whole",
+    overlay: { amount: 0.8, smooth: true },
     pin: undefined,
     hover: undefined,
     cell: undefined,

@@ -1,6 +1,8 @@
 // What is embedded in the page: a header with the labels of all maps, and the blocks of weights of each.
 // The form is described in src/regard/view/packing.py.
 
+import type { MediumHeader } from "./medium";
+
 export interface Side {
   readonly text: string;
   readonly pieces: readonly string[];
@@ -10,6 +12,8 @@ export interface Side {
   /** The positions of the pieces that are no part of the text, such as the end of the sentence. */
   readonly special: readonly number[];
 }
+
+export type Form = "exact" | "dense" | "sparse";
 
 export interface MapHeader {
   readonly place: string;
@@ -21,7 +25,9 @@ export interface MapHeader {
   readonly leftOut: boolean;
   readonly source: Side;
   readonly target: Side;
-  readonly blocks: readonly (readonly [matrices: number, form: "dense" | "sparse"])[];
+  readonly blocks: readonly (readonly [matrices: number, form: Form])[];
+  /** Undefined where the source is a text. */
+  readonly medium?: MediumHeader;
 }
 
 export interface Header {
@@ -31,19 +37,22 @@ export interface Header {
   readonly maps: readonly MapHeader[];
 }
 
-/** All weights of a map: the weight in row r, column c of matrix m is codes[(m * rows + r) * columns + c] * scale / 255. */
+/**
+ * All weights of a map. That in row r, column c of matrix m is codes[(m * rows + r) * columns + c], times scale / 255
+ * where the codes are bytes.
+ */
 export interface Weights {
   readonly matrices: number;
   readonly rows: number;
   readonly columns: number;
-  readonly codes: Uint8Array;
+  readonly codes: Uint8Array | Float32Array;
   /** The largest weight of each row of each matrix. */
   readonly scales: Float32Array;
   /** The weight of each row of each matrix that is not in the map; undefined where nothing was left out. */
   readonly leftOut: Float32Array | undefined;
 }
 
-const FORM = 1;
+const FORM = 2;
 
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const native = Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> };
@@ -65,12 +74,12 @@ export async function readHeader(text: string): Promise<Header> {
   return header;
 }
 
-/** Where the blocks of each map begin among all blocks of the page. */
-export function firstBlocks(header: Header): number[] {
+/** Where the blocks of each map begin among all of the page, by how many each has. */
+export function firstBlocks(header: Header, count = (map: MapHeader) => map.blocks.length): number[] {
   let next = 0;
   return header.maps.map((map) => {
     const first = next;
-    next += map.blocks.length;
+    next += count(map);
     return first;
   });
 }
@@ -83,7 +92,8 @@ export async function readWeights(map: MapHeader, blocks: readonly string[]): Pr
     matrices,
     rows,
     columns,
-    codes: new Uint8Array(matrices * rows * columns),
+    // A map is exact as a whole or not at all.
+    codes: new (map.blocks[0]?.[1] === "exact" ? Float32Array : Uint8Array)(matrices * rows * columns),
     scales: new Float32Array(matrices * rows),
     leftOut: map.leftOut ? new Float32Array(matrices * rows) : undefined,
   };
@@ -100,7 +110,7 @@ export async function readWeights(map: MapHeader, blocks: readonly string[]): Pr
 /** Put `count` matrices that a block holds into `weights`, from matrix `first` on. */
 export function unpack(
   bytes: Uint8Array<ArrayBuffer>,
-  form: "dense" | "sparse",
+  form: Form,
   first: number,
   count: number,
   weights: Weights,
@@ -114,6 +124,10 @@ export function unpack(
     for (let line = 0; line < lines; line++, at += 4) column[first * rows + line] = view.getFloat32(at, true);
   }
   const begin = first * rows * columns;
+  if (form === "exact") {
+    for (let i = 0; i < lines * columns; i++, at += 4) weights.codes[begin + i] = view.getFloat32(at, true);
+    return;
+  }
   if (form === "dense") {
     weights.codes.set(bytes.subarray(at, at + lines * columns), begin);
     return;

@@ -4,7 +4,7 @@ import { css, inkOn, mixed, table, type Palette } from "./colours";
 import { strength, type Full, type Matrix, type Scale } from "./matrix";
 import type { Word } from "./links";
 import { FONT, type Pen } from "./pen";
-import { shown, type Direction } from "./text";
+import { fixed, shown, type Direction } from "./text";
 
 export interface Picture {
   readonly matrix: Matrix;
@@ -177,7 +177,7 @@ function drawCell(pen: Pen, picture: Picture, cell: number, row: number, place: 
   const [x, y] = [dx + place * cell, dy + row * cell];
   pen.rect(x + gap, y + gap, cell - 2 * gap, cell - 2 * gap, css(colour), cell >= 18 ? 3 : 0);
   if (cell >= NUMBERED && weight >= 0.005) {
-    pen.text(weight.toFixed(2).replace(/^0/, ""), x + cell / 2, y + cell / 2 + 0.5, {
+    pen.text(fixed(weight, 2).replace(/^0/, ""), x + cell / 2, y + cell / 2 + 0.5, {
       size: 11,
       colour: inkOn(colour),
       align: "center",

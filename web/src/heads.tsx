@@ -95,20 +95,22 @@ function thumbnail(canvas: HTMLCanvasElement, weights: Weights, matrix: number, 
   [canvas.width, canvas.height] = [width, height];
   const context = canvas.getContext("2d");
   if (!context) return;
-  const most = new Uint8Array(width * height);
+  const most = new Float32Array(width * height);
   for (let row = 0; row < rows; row++) {
-    if (!scales[matrix * rows + row]) continue;
+    const scale = scales[matrix * rows + row];
+    if (!scale) continue;
+    const full = codes instanceof Uint8Array ? 255 : scale;
     const line = Math.floor(row / shrink) * width;
     const begin = (matrix * rows + row) * columns;
     for (let column = 0; column < columns; column++) {
       const at = line + Math.floor((mirrored ? columns - 1 - column : column) / shrink);
-      const code = codes[begin + column]!;
-      if (code > most[at]!) most[at] = code;
+      const share = codes[begin + column]! / full;
+      if (share > most[at]!) most[at] = share;
     }
   }
   const image = context.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
   const colours = table(palette.ramp);
-  most.forEach((code, at) => (pixels[at] = colours[Math.round(Math.sqrt(code / 255) * 255)]!));
+  most.forEach((share, at) => (pixels[at] = colours[Math.round(Math.sqrt(share) * 255)]!));
   context.putImageData(image, 0, 0);
 }

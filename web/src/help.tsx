@@ -16,6 +16,7 @@ const KEYS: readonly (readonly [keys: string, meaning: string])[] = [
   ["r", "full colour: each row or the whole matrix"],
   ["d", "dark or light"],
   ["[ ]", "previous, next sentence"],
+  ["p", "play the recording, or pause"],
   ["+ − 0", "in the matrix: larger, smaller, fit"],
 ];
 

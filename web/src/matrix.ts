@@ -36,7 +36,7 @@ export function averaged(weights: Weights, matrices: readonly number[]): Matrix 
   for (const matrix of matrices) {
     for (let row = 0; row < rows; row++) {
       const line = matrix * rows + row;
-      const factor = (scales[line] ?? 0) / 255 / matrices.length;
+      const factor = unit(weights, scales[line] ?? 0) / matrices.length;
       if (leftOut) leftOut[row] = leftOut[row]! + (weights.leftOut![line] ?? 0) / matrices.length;
       if (!factor) continue;
       for (let to = row * columns, from = line * columns, end = to + columns; to < end; to++, from++) {
@@ -45,6 +45,12 @@ export function averaged(weights: Weights, matrices: readonly number[]): Matrix 
     }
   }
   return { rows, columns, values, leftOut };
+}
+
+/** The weight of a code of 1 in a row whose largest weight is `scale`. */
+function unit(weights: Weights, scale: number): number {
+  if (weights.codes instanceof Uint8Array) return scale / 255;
+  return scale ? 1 : 0;
 }
 
 /** For each piece the word that it is a part of. */

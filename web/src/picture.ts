@@ -27,6 +27,8 @@ export interface Sentences {
   readonly height: number;
   readonly chips: readonly Chip[];
   readonly lines: readonly Line[];
+  /** What an image or a recording looks like. */
+  readonly canvases: readonly (Box & { readonly canvas: HTMLCanvasElement })[];
 }
 
 export interface Shown {
@@ -103,6 +105,7 @@ function planned(shown: Shown): { width: number; height: number; draw: (pen: Pen
 }
 
 function drawSentences(pen: Pen, sentences: Sentences, palette: Palette): void {
+  for (const { canvas, x, y, width, height } of sentences.canvases) pen.pixels(canvas, x, y, width, height);
   for (const line of sentences.lines) {
     const { thickness, opacity } = lineStyle(line.share);
     pen.path(curve(line.from, line.to), palette.accent, thickness, opacity);

@@ -90,8 +90,13 @@ export function placedSentences(box: HTMLElement, picture: Picture, active: Word
       return [{ ...place, label, lit: same(active, word), rtl: direction === "rtl", size, ...colours }];
     }),
   );
-  const right = Math.max(0, ...chips.map((chip) => chip.x + chip.width));
-  return { width: right, height: box.getBoundingClientRect().height, chips, lines: lines(found, picture, active, links) };
+  const origin = box.getBoundingClientRect();
+  const canvases = [...box.querySelectorAll("canvas")].map((canvas) => {
+    const rect = canvas.getBoundingClientRect();
+    return { canvas, x: rect.x - origin.x, y: rect.y - origin.y, width: rect.width, height: rect.height };
+  });
+  const right = Math.max(0, ...[...chips, ...canvases].map((part) => part.x + part.width));
+  return { width: right, height: origin.height, chips, canvases, lines: lines(found, picture, active, links) };
 }
 
 function lines(found: Map<string, Box>, picture: Picture, active: Word | undefined, links: readonly Link[]): Line[] {
@@ -140,6 +145,12 @@ export function Sentences({ picture, wordsOf, pin, active, box, onPin, onHover }
   );
 }
 
+/** The words of the target alone, over an image or a recording: coloured by what the place that is pointed at weighs. */
+export function Targets({ picture, wordsOf, pin, active, spoken, onPin, onHover }: Omit<Props, "box"> & { readonly spoken: number | undefined }) {
+  const heaviest = heaviestOf(picture, active, linksDrawn(picture, active));
+  return <Row side="target" {...{ picture, wordsOf, pin, active, onPin, onHover, heaviest, spoken }} onScroll={() => undefined} />;
+}
+
 /** Scroll a row of words, where it is too long to be seen at once, to one of them; never while the pointer is in it. */
 function reveal(box: HTMLElement, side: Which, at: number): void {
   const row = box.querySelector<HTMLElement>(`.row.${side}`);
@@ -152,10 +163,12 @@ function reveal(box: HTMLElement, side: Which, at: number): void {
 interface RowProps extends Omit<Props, "box"> {
   readonly side: Which;
   readonly heaviest: number;
+  /** The word that is heard now, where a recording plays. */
+  readonly spoken?: number | undefined;
   readonly onScroll: () => void;
 }
 
-function Row({ side, picture, wordsOf, pin, active, heaviest, onPin, onHover, onScroll }: RowProps) {
+function Row({ side, picture, wordsOf, pin, active, heaviest, spoken, onPin, onHover, onScroll }: RowProps) {
   const row = useRef<HTMLDivElement>(null);
   // The one word of the row that the tab key reaches.
   const [stop, setStop] = useState(0);
@@ -203,7 +216,7 @@ function Row({ side, picture, wordsOf, pin, active, heaviest, onPin, onHover, on
             key={at}
             data-side={side}
             data-at={at}
-            class={["chip", outside[at] && "outside", joined && "joined", lit && "lit", pinned && "pinned"].filter(Boolean).join(" ")}
+            class={["chip", outside[at] && "outside", joined && "joined", lit && "lit", pinned && "pinned", spoken === at && "spoken"].filter(Boolean).join(" ")}
             style={{ background: colours?.fill ?? "", color: colours?.ink ?? "" }}
             tabIndex={at === reached ? 0 : -1}
             aria-pressed={pinned}

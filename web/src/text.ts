@@ -24,10 +24,18 @@ export function language(text: string): "ja" | "ko" | "zh" | "" {
   return /\p{Script=Han}/u.test(text) ? "zh" : "";
 }
 
+/** As `toFixed`, but with what lies in the middle to the even digit, as Python writes the same weight in a terminal. */
+export function fixed(weight: number, digits: number): string {
+  const text = weight.toFixed(digits);
+  const tenths = weight * 10 ** digits;
+  const even = 2 * Math.round(tenths / 2);
+  return Math.abs(tenths - even) === 0.5 && Number.isInteger(2 ** 20 * weight) ? (even / 10 ** digits).toFixed(digits) : text;
+}
+
 /** A weight with as many decimals as are certain in a row whose heaviest weight is `most`. */
 export function shown(weight: number, most: number): string {
   const digits = decimals(most);
-  const text = weight.toFixed(digits);
+  const text = fixed(weight, digits);
   return weight > 0 && Number(text) === 0 ? `below ${(10 ** -digits).toFixed(digits)}` : text;
 }
 
@@ -55,6 +63,11 @@ export function colourText(full: Full, scale: Scale, range: Range): string {
   return `${root}; full colour is ${shown(full.whole, full.whole)}, the largest weight of all`;
 }
 
+/** What is not exact in the numbers; "" where all are. */
+export function exactText(map: MapHeader): string {
+  return map.blocks.some(([, form]) => form !== "exact") ? "weights in 255 steps of the largest of their row" : "";
+}
+
 export function unitText(map: MapHeader, unit: Unit): string {
   if (unit === "piece" || !hasPieces(map)) return "";
   return "pieces merged into words: weights of source pieces added up, rows of target pieces averaged";
@@ -75,7 +88,7 @@ export function statement(
   unit: Unit,
 ): string[] {
   const what = [`${map.place} attention`, choiceText(map, choices), map.note].filter(Boolean).join("; ");
-  const how = [colourText(full, scale, range), unitText(map, unit)].filter(Boolean).join("; ");
+  const how = [colourText(full, scale, range), unitText(map, unit), exactText(map)].filter(Boolean).join("; ");
   return [`${capital(what)}; ${conventionText(map)}.`, `${capital(how)}.`];
 }
 

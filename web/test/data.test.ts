@@ -1,6 +1,7 @@
 import { deflateRawSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { firstBlocks, fromBase64, readHeader, readWeights, unpack, type Header, type MapHeader, type Weights } from "../src/data";
+import { averaged } from "../src/matrix";
 import { MAP } from "./maps";
 
 function floats(...numbers: number[]): Buffer {
@@ -39,15 +40,15 @@ describe("base64", () => {
 
 describe("header", () => {
   test("is read whatever its letters are", async () => {
-    const header = { form: 1, title: "</script>\u2028汤姆 😀", unit: "word", maps: [MAP] };
+    const header = { form: 2, title: "</script>\u2028汤姆 😀", unit: "word", maps: [MAP] };
     expect(await readHeader(packed(Buffer.from(JSON.stringify(header))))).toEqual(header);
   });
   test("of another form is refused", async () => {
-    await expect(readHeader(packed(Buffer.from('{"form":2}')))).rejects.toThrow("form 2");
+    await expect(readHeader(packed(Buffer.from('{"form":3}')))).rejects.toThrow("form 3");
   });
   test("says where each map's blocks begin", () => {
     const maps = [map([3, 1, 1], [[2, "dense"], [1, "dense"]]), map([0, 1, 1], []), map([1, 1, 1], [[1, "sparse"]])];
-    expect(firstBlocks({ form: 1, title: "", unit: "piece", maps } as Header)).toEqual([0, 2, 2]);
+    expect(firstBlocks({ form: 2, title: "", unit: "piece", maps } as Header)).toEqual([0, 2, 2]);
   });
 });
 
@@ -58,6 +59,12 @@ describe("blocks", () => {
     expect([...weights.codes]).toEqual([255, 0, 51, 0, 0, 255]);
     expect([...weights.scales]).toEqual([0.5, 1]);
     expect(weights.leftOut).toBeUndefined();
+  });
+  test("exact", async () => {
+    const block = packed(floats(0.25, 0), floats(0.125, 0.25, 0, 0));
+    const weights = await readWeights(map([2, 2], [[1, "exact"]]), [block]);
+    expect([...weights.codes]).toEqual([0.125, 0.25, 0, 0]);
+    expect([...averaged(weights, [0]).values]).toEqual([0.125, 0.25, 0, 0]);
   });
   test("with left-out weight", async () => {
     const block = packed(floats(0.5, 1), floats(0.25, 0), Buffer.from([1, 2]));

@@ -23,6 +23,8 @@ describe("text", () => {
     expect(shown(0.0393, 0.04)).toBe("0.0393");
     expect(shown(0.001, 1)).toBe("below 0.01");
     expect(shown(0, 1)).toBe("0.00");
+    // Halves go to the even digit, as in the terminal; what only looks like one does not.
+    expect([0.125, 0.375, 0.285, 0.995].map((weight) => shown(weight, 1))).toEqual(["0.12", "0.38", "0.28", "0.99"]);
   });
   test("the choice of layer and head is named", () => {
     expect(choiceText(MAP, ["mean", "mean"])).toBe("mean of 2 layers x 2 heads");
@@ -36,11 +38,11 @@ describe("text", () => {
     expect(said).toBe(
       "Cross attention; layer 0, mean of 2 heads; each row: what was looked at to predict that word. " +
         "Colour grows with the square root of the weight; full colour is 0.75, the largest weight of all; " +
-        "pieces merged into words: weights of source pieces added up, rows of target pieces averaged.",
+        "pieces merged into words: weights of source pieces added up, rows of target pieces averaged; weights in 255 steps of the largest of their row.",
     );
     const other = statement({ ...MAP, convention: "reading" }, [0, 0], full(MATRIX, "row"), "linear", "row", "piece").join(" ");
     expect(other).toContain("after reading that word");
-    expect(other).toContain("Colour grows with the weight; full colour is the largest weight of each row.");
+    expect(other).toContain("Colour grows with the weight; full colour is the largest weight of each row;");
   });
   test("small things", () => {
     expect(hasPieces(MAP)).toBe(true);

@@ -1,16 +1,18 @@
 """The weights of a map as a few small blocks of bytes, for a page that unpacks them.
 
-A block holds some whole matrices of a map, one after the other, in one of two forms. Both begin with two columns of
+A block holds some whole matrices of a map, one after the other, in one of three forms. All begin with two columns of
 numbers, a number for each row of each matrix, as little-endian 32-bit floats: the row's *scale*, which is its largest
 weight, and, where the map has weight that was left out, how much of it the row has. Then follow
 
+- `exact`: each weight, row by row, as a little-endian 32-bit float;
 - `dense`: one byte for each weight, row by row;
 - `sparse`: how many bytes of each row are not 0; for each of them how many columns it lies behind the one before it
   (the first: behind column -1), less 1; then the bytes themselves. Counts and distances are written seven bits to a
   byte, the lowest first, the eighth bit set where another byte follows (LEB128).
 
 A byte b stands for the weight `b * scale / 255`, which is off by at most 1/510 of the largest weight of its row; 0
-stays exactly 0. A block is compressed by DEFLATE without a header (RFC 1951); the form that is then smaller is taken.
+stays exactly 0. A block is compressed by DEFLATE without a header (RFC 1951); the form of bytes that is then smaller is
+taken. Maps are exact as long as a page has room for them: `EXACT` weights in all.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ Floats = npt.NDArray[np.floating[Any]]
 
 #: A block takes as many matrices as have about so many weights: enough to compress well, few enough to unpack quickly.
 _BLOCK = 1 << 20
+#: So many weights of a page are kept exactly, about a megabyte.
+EXACT = 1 << 18
 #: Below this share of weights that are not 0 the sparse form is tried.
 _SPARSE = 0.5
 
@@ -40,29 +44,31 @@ class Block:
     """Some matrices of a map: how many, in which form, and their compressed bytes."""
 
     matrices: int
-    form: Literal["dense", "sparse"]
+    form: Literal["exact", "dense", "sparse"]
     data: bytes
 
 
-def packed(map: AttentionMap) -> Iterator[Block]:
-    """The blocks of a map, in the order of its matrices (the last axis fastest)."""
+def packed(map: AttentionMap, exact: bool = False) -> Iterator[Block]:
+    """The blocks of a map, in the order of its matrices (the last axis fastest), with its weights exact or in bytes."""
     *axes, rows, columns = map.weights.shape
     weights = map.weights.reshape(math.prod(axes), rows, columns)
     left_out = None if map.left_out is None else map.left_out.reshape(math.prod(axes), rows)
     step = max(_BLOCK // max(rows * columns, 1), 1)
     for start in range(0, len(weights), step):
         some = weights[start : start + step]
-        yield _block(some, None if left_out is None else left_out[start : start + step])
+        yield _block(some, None if left_out is None else left_out[start : start + step], exact)
 
 
-def _block(weights: Floats, left_out: Floats | None) -> Block:
+def _block(weights: Floats, left_out: Floats | None, exact: bool) -> Block:
     scales, codes = _quantised(weights)
     head = scales.astype("<f4").tobytes()
     if left_out is not None:
         head += _single(left_out).astype("<f4").tobytes()
-    dense = _deflated(head + codes.tobytes())
+    if exact:
+        return Block(len(weights), "exact", deflated(head + _single(weights).astype("<f4").tobytes()))
+    dense = deflated(head + codes.tobytes())
     if np.count_nonzero(codes) < _SPARSE * codes.size:
-        sparse = _deflated(head + _sparse(codes))
+        sparse = deflated(head + _sparse(codes))
         if len(sparse) < len(dense):
             return Block(len(weights), "sparse", sparse)
     return Block(len(weights), "dense", dense)
@@ -103,6 +109,7 @@ def _varints(numbers: npt.NDArray[np.integer[Any]]) -> bytes:
     return result[needed].tobytes()
 
 
-def _deflated(data: bytes) -> bytes:
+def deflated(data: bytes) -> bytes:
+    """Compressed by DEFLATE, without a header."""
     packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(data) + packer.flush()

@@ -1,9 +1,10 @@
 """Attention maps as one HTML file that needs nothing else, and that nothing in the maps can change.
 
 The file holds a small program (its source is in `web/`), a style sheet, and the maps: their weights in blocks (see
-`regard.view.packing`), their labels as one compressed JSON text. All of it but the title is base64, so that no text can
-end the element that it stands in. A Content-Security-Policy allows the one script and the one style sheet by their
-digests and forbids everything else, every connection included.
+`regard.view.packing`), their images and recordings (`regard.view.embedding`), their labels as one compressed JSON text.
+All of it but the title is base64, so that no text can end the element that it stands in. A Content-Security-Policy
+allows the one script and the one style sheet by their digests and forbids everything else, every connection included:
+pixels are drawn and samples played by the script itself.
 
 The page unpacks with the browser's own `DecompressionStream` (Chrome and Edge 103, Firefox 113, Safari 16.4, or later).
 """
@@ -24,17 +25,19 @@ from unicodedata import category
 
 from regard.files import written_beside
 from regard.maps import AttentionMap, Tokens, visible
-from regard.view.packing import packed
+from regard.view.embedding import ROOM, embedded
+from regard.view.packing import EXACT, packed
 
 #: The form of what is embedded; the program refuses another.
-_FORM = 1
+_FORM = 2
 _TITLE = "Attention"
 
 
 def page(maps: AttentionMap | Iterable[AttentionMap], title: str = _TITLE, words: bool = False) -> str:
     """The text of an HTML file that shows the maps, one at a time, with a list of them where there are several.
 
-    Weights are kept to 1/510 of the largest of their row. With `words` the page opens with pieces merged into words.
+    Weights are kept exactly as long as they are few (`regard.view.packing`), else to 1/510 of the largest of their row.
+    With `words` the page opens with pieces merged into words.
     """
     return "".join(_parts(maps, title, words))
 
@@ -86,12 +89,20 @@ def _parts(maps: AttentionMap | Iterable[AttentionMap], title: str, words: bool)
         '<div id="app"></div>\n<noscript>The weights are drawn by a script, and scripts are switched off.</noscript>\n'
     )
     described = []
+    exact, room = EXACT, ROOM
     for map in [maps] if isinstance(maps, AttentionMap) else maps:
         blocks = []
-        for block in packed(map):
+        exact -= map.weights.size
+        for block in packed(map, exact=exact >= 0):
             blocks.append([block.matrices, block.form])
             yield f'<script type="text/plain" class="block">{b64encode(block.data).decode("ascii")}</script>\n'
         described.append(_described(map) | {"blocks": blocks})
+        medium = embedded(map, room)
+        if medium is not None:
+            described[-1]["medium"] = medium.said
+            for data in medium.blocks:
+                room -= len(data)
+                yield f'<script type="text/plain" class="medium">{b64encode(data).decode("ascii")}</script>\n'
     header = {"form": _FORM, "title": shown, "unit": "word" if words else "piece", "maps": described}
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     data = packer.compress(json.dumps(header, ensure_ascii=False).encode("utf-8")) + packer.flush()

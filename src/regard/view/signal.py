@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regard.maps import Picture, Sound
+from regard.maps import AttentionMap, Picture, Sound
+from regard.maps.times import WordTime, word_times
 
 Floats = npt.NDArray[np.floating[Any]]
 Bytes = npt.NDArray[np.uint8]
@@ -18,6 +19,11 @@ _RANGE, _SILENCE = 60.0, 1e-3
 _WINDOW = 0.025
 #: So many spectra are made at a time.
 _CHUNK = 4096
+
+
+def heard(map: AttentionMap) -> list[WordTime]:
+    """When each word of a single matrix over a recording was heard; none where its rows are places of it themselves."""
+    return [] if map.target.pieces == map.source.pieces else word_times(map)
 
 
 def pooled(values: Floats, columns: int) -> Floats:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from regard.errors import RegardError
 from regard.maps import AttentionMap, Sound
-from regard.maps.times import WordTime, word_times
+from regard.maps.times import WordTime
 from regard.view.drawing import COLOURS, QUIET, placed, shortened, weight_scale, widths, written
-from regard.view.signal import envelope, pooled, spectrogram
+from regard.view.signal import envelope, heard, pooled, spectrogram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ class Section:
         written(figure, _MARGIN, top + 0.36, shortened(_said(map), room, 8.5), fontsize=8.5, color=QUIET)
         top += _HEAD + _WORDS
         left, across = _MARGIN + _LABELS, room - _LABELS
-        times = word_times(map)
+        times = heard(map)
         wave = placed(figure, left, top, across, _WAVE)
         _draw_wave(wave, sound)
         _draw_words(wave, times, across / sound.seconds)
