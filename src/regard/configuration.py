@@ -26,14 +26,15 @@ LARGEST_CONFIG = 2**18
 _DEEPEST = 20
 _T = TypeVar("_T")
 
-# The numbers that a setting may be, by the last part of its name. The upper bounds are far above any use; a typing
-# error of some zeros, or a stranger's file, is told here and not by a machine that runs out of memory.
+# The numbers that a setting may be, by its name or the last part of it. The upper bounds are far above any use; a
+# typing error of some zeros, or a stranger's file, is told here and not by a machine that runs out of memory.
 _MANY = 10**9
 _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("layers", "heads", "kv_heads", "devices", "threads", "workers"), (1, 1024)),
     **dict.fromkeys(("width", "embedding", "channels"), (1, 2**16)),
     **dict.fromkeys(("height", "mels", "mask_frames", "mask_bands"), (1, 2**13)),
-    **dict.fromkeys(("window", "hop"), (0.001, 1)),
+    **dict.fromkeys(("data.sound.window", "hop"), (0.001, 1)),
+    "window": (1, 10**6),
     **dict.fromkeys(("low", "high"), (0, 10**6)),
     **dict.fromkeys(("seconds",), (0.01, 10**6)),
     "pyramid": (0, 6),
@@ -229,8 +230,9 @@ def _check_value(name: str, value: Any, where: str) -> None:
         raise RegardError(
             f"{where}: {name} is {shown(value)}; it should be pixels, high x wide, as in 8x4, or frames, as in 4"
         )
-    if last in _RANGES and isinstance(value, (int, float)):
-        low, high = _RANGES[last]
+    bounded = _RANGES.get(name, _RANGES.get(last))
+    if bounded and isinstance(value, (int, float)):
+        low, high = bounded
         if not low <= value <= high:
             bounds = f"at least {low}" if value < low and high >= 1 else f"from {low} to {high:,}"
             raise RegardError(f"{where}: {name} is {value}; it should be {bounds}")

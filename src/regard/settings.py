@@ -44,6 +44,8 @@ class AttentionSettings:
         heads: how many heads attend side by side.
         kv_heads: how many heads of keys and values there are; none: as many as heads.
         dropout: the probability of leaving out a weight in training.
+        window: of model.cross: a step looks at so many places at most on either side of the median of where the step
+            before looked (Chorowski et al. 2015); none: at all.
     """
 
     score: str = "scaled_dot"
@@ -51,6 +53,7 @@ class AttentionSettings:
     heads: int = 1
     kv_heads: int | None = None
     dropout: float = 0.0
+    window: int | None = None
 
 
 @dataclass(frozen=True)
@@ -415,6 +418,8 @@ class SearchSettings:
         min_length: no end before so many tokens.
         max_length: no more tokens than this; none: a multiple of the source learned from the training pairs.
         max_source: texts of more tokens are answered with nothing, and told; none: 20 times data.max_source_tokens.
+        window: a step looks at so many places at most on either side of the median of where the step before looked, as
+            suits recordings longer than those of the training; none: as model.cross.window says.
         n_best: how many predictions for each source.
         batch: how many sources at a time.
     """
@@ -425,6 +430,7 @@ class SearchSettings:
     min_length: int = 0
     max_length: int | None = None
     max_source: int | None = None
+    window: int | None = None
     n_best: int = 1
     batch: int = 64
 

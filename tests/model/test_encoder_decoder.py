@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_models import BOS, DECODERS, ENCODERS, VOCABULARY, batch, model, settings, texts
 
-from regard.attention import select
+from regard.attention import dense, select
 from regard.errors import RegardError
 from regard.model import PLACES, EncoderDecoder
 from regard.settings import AttentionSettings, DecoderSettings, EncoderSettings, ModelSettings
@@ -47,6 +47,11 @@ ARCHITECTURES = {
         f"{context} > {name}": settings(decoder=name, context=context)
         for context in ("local_m:1", "local_p:2")
         for name in ("lstm before", "gru after", "transformer pre")
+    },
+    **{
+        f"window, {score} > {name}": settings(decoder=name, cross=AttentionSettings(score=score, window=1))
+        for score in ("additive", "location_aware", "coverage")
+        for name in ("lstm feeding", "gru after", "transformer pre")
     },
 }
 every_architecture = pytest.mark.parametrize("chosen", ARCHITECTURES.values(), ids=ARCHITECTURES.keys())
@@ -90,8 +95,9 @@ def test_steps_equal_the_whole_sequence(chosen: ModelSettings) -> None:
             there = pairs.target_mask[:, place]
             assert torch.allclose(found[there], forced.log_probs[there, place], rtol=0, atol=1e-10)
             for name, weights in step.observed.items():
-                row = forced.observed[name][:, :, place, : weights.shape[-1]]
-                assert torch.allclose(weights[there, :, 0], row[there], rtol=0, atol=1e-10)
+                shown = dense(weights)
+                row = forced.observed[name][:, :, place, : shown.shape[-1]]
+                assert torch.allclose(shown[there, :, 0], row[there], rtol=0, atol=1e-10)
 
 
 @every_architecture
@@ -272,6 +278,10 @@ def test_positions_change_what_order_means() -> None:
             r"model.self_attention.score: coverage .* model.cross only",
         ),
         (settings(encoder="transformer pre", share_embeddings="all"), r"model.share_embeddings: .* width 8 .* width 6"),
+        (
+            settings("transformer pre", self_attention=AttentionSettings(window=3)),
+            r"model.self_attention.window: 3 goes",
+        ),
         (ModelSettings(encoder=EncoderSettings(width=7)), r"model.encoder.width: 7 is odd"),
     ],
 )

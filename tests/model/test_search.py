@@ -17,7 +17,7 @@ from tiny_models import EOS, VOCABULARY, batch, model, settings, texts
 from torch import Tensor
 
 from regard.errors import RegardError
-from regard.model import Encoded, EncoderDecoder, Hypothesis, Step, coverage_penalty, length_penalty, search
+from regard.model import Band, Encoded, EncoderDecoder, Hypothesis, Step, coverage_penalty, length_penalty, search
 from regard.settings import AttentionSettings, SearchSettings
 
 MODELS = {
@@ -32,6 +32,8 @@ MODELS = {
     "location_aware": settings(cross=AttentionSettings(score="location_aware")),
     "coverage": settings(decoder="transformer pre", cross=AttentionSettings(score="coverage", heads=2)),
     "distance": settings(decoder="transformer pre", self_attention=AttentionSettings(score="distance", heads=2)),
+    "window": settings(cross=AttentionSettings(score="location_aware", window=2)),
+    "window, before": settings(decoder="lstm before", cross=AttentionSettings(score="dot", heads=2, window=1)),
     "fixed": settings(context="fixed"),
     "fixed transformer": settings(decoder="transformer pre", context="fixed"),
 }
@@ -52,7 +54,7 @@ class Chain:
     def encode(self, source: Tensor, lengths: Tensor, observe: Collection[str] = ()) -> Encoded:
         return Encoded(source[:, :1, None], lengths[:, None] > 0, source[:, 0], {})
 
-    def prepare(self, encoded: Encoded) -> Tensor:
+    def prepare(self, encoded: Encoded, window: int | None = None) -> Tensor:
         return encoded.final
 
     def start(self, encoded: Encoded, beams: int) -> Tensor:
@@ -299,3 +301,17 @@ def test_what_can_not_be_searched_is_refused_by_name() -> None:
         search(made, sources, SearchSettings())
     assert search(made, [], SearchSettings()) == []
     assert made.readout.project.out_features == VOCABULARY
+
+
+def test_a_window_of_the_search_is_one_of_the_model() -> None:
+    sources, limits = texts(5, 2, 9), [5] * 5
+    cross = AttentionSettings(score="location_aware")
+    own = search(model(MODELS["window"]), sources, SearchSettings(beam=3), longest=limits)
+    plain, looking = model(settings(cross=cross)), SearchSettings(beam=3, window=2)
+    for one, other in zip(own, search(plain, sources, looking, longest=limits), strict=True):
+        assert one[0].tokens == other[0].tokens
+        assert isinstance(other[0].attention["cross", 0], Band)
+        assert np.array_equal(one[0].attention["cross", 0], other[0].attention["cross", 0])
+    assert search(plain, sources, SearchSettings(beam=3), longest=limits)[1][0].log_prob != own[1][0].log_prob
+    with pytest.raises(RegardError, match=r"search.window: 2 .* model.context fixed has none"):
+        search(model(MODELS["fixed"]), sources, looking)

@@ -37,7 +37,7 @@ class Looking:
     def encode(self, source: Tensor, lengths: Tensor, observe: Collection[str] = ()) -> Encoded:
         return Encoded(source[..., None], torch.arange(source.shape[1]) < lengths[:, None], source[:, 0], {})
 
-    def prepare(self, encoded: Encoded) -> Tensor:
+    def prepare(self, encoded: Encoded, window: int | None = None) -> Tensor:
         return encoded.final
 
     def start(self, encoded: Encoded, beams: int) -> Tensor:

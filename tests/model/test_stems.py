@@ -13,7 +13,7 @@ from tiny_models import BOS, EOS, VOCABULARY
 from torch import Tensor
 
 from regard.errors import RegardError
-from regard.model import PLACES, Encoder, EncoderDecoder, search
+from regard.model import PLACES, Band, Encoder, EncoderDecoder, search
 from regard.settings import AttentionSettings, EncoderSettings, ModelSettings, SearchSettings
 
 CHANNELS, BANDS = 2, 6
@@ -252,3 +252,18 @@ def test_settings_that_do_not_fit_are_refused_by_name(chosen: dict[str, Any], me
 def test_images_share_no_embeddings() -> None:
     with pytest.raises(RegardError, match=r"model.share_embeddings: all needs texts"):
         model(settings(STEMS["patches"], share_embeddings="all"))
+
+
+def test_long_recordings_take_memory_in_their_length_alone() -> None:
+    cross = AttentionSettings(score="location_aware", window=3)
+    chosen = settings({**STEMS["frames one by one"], "kind": "none", "position": "none"}, cross=cross)
+    made = model(chosen)
+    recording = torch.randn(400, BANDS, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    asked = SearchSettings(beam=2, min_length=300, max_length=300)
+    found = search(made, [recording], asked, pad=pad)[0][0].attention["cross", 0]
+    assert isinstance(found, Band)
+    assert found.weights.shape == (1, 301, 7)
+    assert found.shape == (1, 301, 400)
+    whole = found.dense()
+    assert whole.shape == found.shape
+    assert torch.allclose(torch.from_numpy(whole).sum(-1), torch.ones(1, 301, dtype=torch.float64))

@@ -12,6 +12,7 @@ from regard.attention.scores import additive, bilinear, cosine, distance, dot, f
 from regard.attention.steps import Memory
 from regard.attention.trees import select
 from regard.attention.weights import Weights
+from regard.attention.windows import Windowed, dense
 
 __all__ = [
     "Attention",
@@ -21,6 +22,7 @@ __all__ = [
     "Observed",
     "Scored",
     "Weights",
+    "Windowed",
     "additive",
     "alibi",
     "alibi_slopes",
@@ -29,6 +31,7 @@ __all__ = [
     "bilinear",
     "causal",
     "cosine",
+    "dense",
     "distance",
     "dot",
     "entmax",

@@ -10,8 +10,18 @@ POSITIONS = ("rotary", "alibi", "relative")
 
 
 def check_arguments(
-    widths: dict[str, int], heads: int, kv_heads: int, score: str | Score, position: str | None, project: str
+    widths: dict[str, int],
+    heads: int,
+    kv_heads: int,
+    score: str | Score,
+    position: str | None,
+    project: str,
+    window: int | None,
 ) -> None:
+    if window is not None and window < 1:
+        raise ValueError(f"window: came {window}; expected 1 or more")
+    if window is not None and position is not None:
+        raise ValueError(f"position: {position} is for queries with a place of their own, not for a window")
     if project not in PROJECT:
         raise ValueError(f"project: unknown {project!r}{nearest(project, PROJECT)}")
     if position is not None and position not in POSITIONS:

@@ -22,6 +22,7 @@ from regard.attention.scores import Score
 from regard.attention.stateful import Coverage, LocationAware, additive_scores
 from regard.attention.steps import NOT_LONGER, Joined, Memory, longer, step_scores
 from regard.attention.weights import Weights
+from regard.attention.windows import Windowed, step_within
 
 
 class Attention(nn.Module):
@@ -48,6 +49,8 @@ class Attention(nn.Module):
             `reinforce`, `online`, which go by steps.
         dropout: the probability of leaving out a weight, in training.
         longest: the longest source, for `location`.
+        window: by steps only, which look at so many places at most on either side of where the step before looked;
+            see `regard.attention.windows`.
         buckets, furthest, both_directions: of `relative`.
 
     Shapes: query (..., Q, query_dim), source (..., K, source_dim), context (..., Q, output), where output is query_dim
@@ -72,6 +75,7 @@ class Attention(nn.Module):
         kind: str = "soft",
         dropout: float = 0.0,
         longest: int = 512,
+        window: int | None = None,
         buckets: int = 32,
         furthest: int = 128,
         both_directions: bool = True,
@@ -83,7 +87,7 @@ class Attention(nn.Module):
         value_dim = value_dim or (dim if project == "all" else self.values_from)
         kv_heads = kv_heads or heads
         widths = {"query_dim": query_dim, "source_dim": source_dim, "dim": dim, "value_dim": value_dim}
-        check_arguments(widths, heads, kv_heads, score, position, project)
+        check_arguments(widths, heads, kv_heads, score, position, project, window)
         self.heads, self.kv_heads, self.dropout = heads, kv_heads, dropout
         self.dim, self.value_dim, self.project = dim, value_dim, project
         self.score_name = score if isinstance(score, str) else type(score).__name__
@@ -105,7 +109,9 @@ class Attention(nn.Module):
         self.kind = kinds.made(kind, query_dim, heads)
         if self.kind is not None and self.remember is not None:
             raise ValueError(f"kind: {kind} has a memory of its own, and so has the score {self.score_name}")
-        self.position = position
+        if self.kind is not None and window is not None:
+            raise ValueError(f"window: {kind} looks where it looks by itself; leave out the window")
+        self.position, self.window, self.whole_rows = position, window, False
         self.furthest, self.both_directions = furthest, both_directions
         if position == "relative":
             self.relative_table = nn.Parameter(torch.zeros(heads, buckets))
@@ -194,13 +200,16 @@ class Attention(nn.Module):
 
     @contextmanager
     def normalizing(self, other: normalizers.Normalizer) -> Iterator[None]:
-        """Inside, another normalizer stands in the place of the module's own: one that looks on, or intervenes."""
+        """Inside, another normalizer stands in the place of the module's own: one that looks on, or intervenes.
+
+        It is given whole rows of scores, -inf outside of a window.
+        """
         own = self.normalizer_name, self._normalizer
-        self.normalizer_name, self._normalizer = type(other).__name__, other
+        self.normalizer_name, self._normalizer, self.whole_rows = type(other).__name__, other, True
         try:
             yield
         finally:
-            self.normalizer_name, self._normalizer = own
+            (self.normalizer_name, self._normalizer), self.whole_rows = own, False
 
     def forward(
         self,
@@ -216,10 +225,11 @@ class Attention(nn.Module):
         """A whole sequence of queries at once; without a source the queries attend to each other.
 
         The other arguments are those of `attend`; masks broadcast over (..., H, Q, K). Raises ValueError for scores
-        that remember: they go step by step.
+        that remember, and with a window: they go step by step.
         """
-        if self.remember is not None:
-            raise ValueError(f"score: {self.score_name} remembers previous weights; use prepare() and step()")
+        if self.by_steps:
+            what = f"score: {self.score_name} remembers" if self.window is None else "window: goes along with"
+            raise ValueError(f"{what} previous weights; use prepare() and step()")
         if self.kind is not None:
             raise ValueError("kind: only soft attention takes a whole sequence; use prepare() and step()")
         q, source = self._queries(query), query if source is None else source
@@ -242,10 +252,16 @@ class Attention(nn.Module):
         )
         return self._output(context), weights
 
-    def prepare(self, source: Tensor, mask: Tensor | None = None) -> Memory:
+    @property
+    def by_steps(self) -> bool:
+        """Whether a step needs the weights of the one before, so that whole sequences are not for it."""
+        return self.remember is not None or self.window is not None
+
+    def prepare(self, source: Tensor, mask: Tensor | None = None, window: int | None = None) -> Memory:
         """What steps need of a source (..., K, source_dim), computed once.
 
         mask: which of its positions may be attended to: boolean (..., K), or their number, int64 (...).
+        window: another one than the module's own.
         """
         key = self._heads(source, "key")
         if self.position == "rotary":
@@ -258,7 +274,8 @@ class Attention(nn.Module):
         fertility = self.remember.fertility(source) if self.remember is not None else None
         # Heads that lie side by side would be copied apart by every step's products.
         value = self._heads(source, "value").contiguous()
-        return Memory(keys.key.contiguous(), value, keys.aid, mask, fertility)
+        window = self.window if window is None else window
+        return Memory(keys.key.contiguous(), value, keys.aid, mask, fertility, window)
 
     def initial_state(self, memory: Memory, queries: int) -> Tensor | None:
         """The state before the first step, for each of the queries by itself: (..., Q, H, K), or None."""
@@ -267,13 +284,19 @@ class Attention(nn.Module):
         *lead, heads, keys, _ = memory.key.shape
         return memory.key.new_zeros(*lead, queries, heads, keys)
 
-    def step(self, query: Tensor, memory: Memory, state: Any = None, *, offset: int = 0) -> tuple[Tensor, Tensor, Any]:
+    def step(
+        self, query: Tensor, memory: Memory, state: Any = None, *, offset: int = 0
+    ) -> tuple[Tensor, Tensor | Windowed, Any]:
         """One step of each query (..., Q, query_dim), which are independent hypotheses about the same source.
 
         All stand at the position `offset`. Returns the context (..., Q, output), the weights (..., H, Q, K) before
-        dropout, and the next state. For scores that do not remember this equals the whole sequence.
+        dropout, in a window `Windowed`, and the next state. For scores that do not remember, and without a window, this
+        equals the whole sequence.
         """
         q = self._queries(query)
+        if memory.window is not None:
+            found, windowed, state = step_within(self, q, memory, state)
+            return self._output(found), windowed, state
         if self.position == "rotary":
             q = positions.rotary(q, torch.full((q.shape[-2],), offset, device=q.device))
         if self.remember is None:

@@ -21,12 +21,19 @@ class LocationAware(nn.Module):
         super().__init__()
         if width % 2 == 0 or width < 1:
             raise ValueError(f"score: the filters of location_aware need an odd width, came {width}")
+        self.reach = width // 2
         self.filters = nn.Conv1d(1, channels, width, padding=width // 2, bias=False)
         self.project = nn.Linear(channels, dim, bias=False)
 
     def forward(self, state: Tensor) -> Tensor:
         """What is added to the keys, (N, K, dim)."""
         found: Tensor = self.project(self.filters(state[:, None]).mT)
+        return found
+
+    def within(self, around: Tensor) -> Tensor:
+        """The same for a stretch (N, W, dim), of the state of it and `reach` places on either side."""
+        filtered = nn.functional.conv1d(around[:, None], self.filters.weight)
+        found: Tensor = self.project(filtered.mT)
         return found
 
     def following(self, state: Tensor, weights: Tensor, fertility: Tensor | None) -> Tensor:
@@ -66,10 +73,13 @@ class Coverage(nn.Module):
         return self.most * torch.sigmoid(self.expect(source)).squeeze(-1)
 
 
-def additive_scores(query: Tensor, key: Tensor, weight: Tensor, moved: Tensor | None = None) -> Tensor:
-    """w . tanh(q_i + k_j + r_ij): query (..., H, Q, D), key (..., H, K, D), weight (H, D), moved (..., H, Q, K, D)."""
+def additive_scores(query: Tensor, key: Tensor | None, weight: Tensor, moved: Tensor | None = None) -> Tensor:
+    """w . tanh(q_i + k_j + r_ij): query (..., H, Q, D), key (..., H, K, D), weight (H, D), moved (..., H, Q, K, D).
+
+    Where each query has keys of its own they come as `moved`, and `key` is None.
+    """
     if query.dtype not in (torch.float32, torch.float64) or torch.compiler.is_compiling():
-        total = query[..., :, None, :] + key[..., None, :, :]
+        total = query[..., :, None, :] if key is None else query[..., :, None, :] + key[..., None, :, :]
         bent = torch.tanh(total if moved is None else total + moved)
         return torch.matmul(bent, weight[:, None, :, None]).squeeze(-1)
     found: Tensor = _Additive.apply(query, key, weight, moved)  # type: ignore[no-untyped-call]
@@ -84,7 +94,7 @@ class _Additive(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, weight: Tensor, moved: Tensor | None) -> Tensor:
+    def forward(ctx: Any, query: Tensor, key: Tensor | None, weight: Tensor, moved: Tensor | None) -> Tensor:
         half = _half(query, key, moved)
         ctx.save_for_backward(query, key, weight, moved)
         if len(weight) == 1:
@@ -110,15 +120,19 @@ class _Additive(torch.autograd.Function):
         over_queries = bent.sum(-3) if bent.shape[-3] > 1 else bent.squeeze(-3)
         return (
             bent.sum(-2).sum_to_size(query.shape) * factor,
-            over_queries.sum_to_size(key.shape) * factor,
+            None if key is None else over_queries.sum_to_size(key.shape) * factor,
             d_weight,
             None if moved is None else (bent * factor[:, None]).sum_to_size(moved.shape),
         )
 
 
-def _half(query: Tensor, key: Tensor, moved: Tensor | None) -> Tensor:
+def _half(query: Tensor, key: Tensor | None, moved: Tensor | None) -> Tensor:
     """sigmoid(2 (q + k + r)), (..., H, Q, K, D)."""
-    total = torch.add(2.0 * query[..., :, None, :], key[..., None, :, :], alpha=2.0)
+    twice = 2.0 * query[..., :, None, :]
+    if key is None:
+        assert moved is not None
+        return torch.add(twice, moved, alpha=2.0).sigmoid_()
+    total = torch.add(twice, key[..., None, :, :], alpha=2.0)
     if moved is not None:
         total.add_(moved, alpha=2.0)
     return total.sigmoid_()

@@ -22,6 +22,7 @@ class Memory:
     aid: Tensor | None  # what the score's queries need to know of the keys
     allowed: Tensor | None  # (..., K) boolean
     fertility: Tensor | None  # (..., K)
+    window: int | None = static(default=None)  # how many places on either side of the step before are looked at
 
     @property
     def keys(self) -> int:

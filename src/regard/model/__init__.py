@@ -7,6 +7,7 @@ from regard.model.contracts import (
     DecoderOutput,
     Encoded,
     Observed,
+    ObservedStep,
     Pairs,
     Places,
     State,
@@ -18,10 +19,12 @@ from regard.model.mixture import MixtureReadout
 from regard.model.readout import Readout, Said, SoftmaxReadout
 from regard.model.recurrent import RecurrentDecoder
 from regard.model.search import Hypothesis, coverage_penalty, length_penalty, search
+from regard.model.trail import Band
 from regard.model.transformer import TransformerDecoder
 
 __all__ = [
     "PLACES",
+    "Band",
     "Decoder",
     "DecoderMemory",
     "DecoderOutput",
@@ -33,6 +36,7 @@ __all__ = [
     "Loss",
     "MixtureReadout",
     "Observed",
+    "ObservedStep",
     "Pairs",
     "Places",
     "Readout",

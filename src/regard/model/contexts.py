@@ -13,6 +13,11 @@ _NOT_MIXED = ("sigmoid", "softmax:sink", "argmax")
 def check_context(settings: ModelSettings) -> None:
     """Raises `RegardError` where settings of the model don't go together with its context, naming what to change."""
     kind, cross = settings.context_kind, settings.cross
+    if cross.window is not None and kind != "attention":
+        raise RegardError(
+            f"model.cross.window: {cross.window} goes along with weights that are summed, and model.context "
+            f"{settings.context} has none; leave it at none"
+        )
     if kind in ("attention", "fixed"):
         return
     if base(cross.score) in STATEFUL_SCORES:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from regard.attention import Memory
+from regard.attention import Memory, Windowed
 from regard.attention.kinds import Drawn
 from regard.attention.steps import Joined
 from regard.attention.trees import tree
@@ -25,6 +25,9 @@ POSTERIOR = "posterior"  # where the places of a target lay, given all of it: kn
 
 Observed = dict[tuple[str, int], Tensor]
 """Dense weights (B, H, Q, K), before dropout, of each place and layer (from 0) that was asked for."""
+
+ObservedStep = dict[tuple[str, int], Tensor | Windowed]
+"""The same of one step, in which weights within a window are told by these alone."""
 
 
 class Pairs(Protocol):
@@ -117,7 +120,7 @@ class DecoderOutput:
 
     hidden: Tensor  # (B, Q, width)
     context: Tensor  # (B, Q, context width): the C_i that hidden was made with, of the last layer
-    observed: Observed
+    observed: Any  # `Observed`, or of a step `ObservedStep`
     state: Any = None  # after a step: a tree of tensors (B, beams, ...) for the next one
     drawn: tuple[Drawn, ...] = ()  # of a sequence in training, for each attention that draws places
 
@@ -127,8 +130,8 @@ class Decoder(Protocol):
 
     width: int
 
-    def prepare(self, encoded: Encoded) -> DecoderMemory:
-        """What is computed once for these sources; beams share it."""
+    def prepare(self, encoded: Encoded, window: int | None = None) -> DecoderMemory:
+        """What is computed once for these sources; beams share it. `window`: another than the model's own."""
         ...
 
     def start(self, encoded: Encoded, beams: int) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from regard.model.contracts import (
     DecoderMemory,
     Encoded,
     Observed,
+    ObservedStep,
     Pairs,
     State,
     Stem,
@@ -33,6 +34,8 @@ from regard.model.sampling import Sampling, reinforce
 from regard.model.stems import make_stem
 from regard.model.transformer import TransformerDecoder
 from regard.settings import ModelSettings
+
+_Weights = TypeVar("_Weights")
 
 
 class Loss(NamedTuple):
@@ -57,7 +60,7 @@ class Step(NamedTuple):
 
     log_probs: Tensor  # (B, beams, vocabulary), the caller's own
     state: State
-    observed: Observed  # weights (B, H, beams, S)
+    observed: ObservedStep  # weights (B, H, beams, S)
 
 
 class EncoderDecoder(nn.Module):
@@ -183,9 +186,14 @@ class EncoderDecoder(nn.Module):
         found: Encoded = self.encoder(source, sizes, observe)
         return found
 
-    def prepare(self, encoded: Encoded) -> DecoderMemory:
-        """What is computed once for these sources."""
-        return replace(self.decoder.prepare(encoded), readout=self.readout.prepare(encoded))
+    def prepare(self, encoded: Encoded, window: int | None = None) -> DecoderMemory:
+        """What is computed once for these sources; `window`: to look through another than `model.cross.window`."""
+        if window is not None and self.settings.context_kind != "attention":
+            raise RegardError(
+                f"search.window: {window} goes along with weights that are summed, and model.context "
+                f"{self.settings.context} has none; leave it at none"
+            )
+        return replace(self.decoder.prepare(encoded, window), readout=self.readout.prepare(encoded))
 
     def start(self, encoded: Encoded, beams: int) -> State:
         """The state before the first step of `beams` hypotheses for each source."""
@@ -224,7 +232,7 @@ def _target_embedding(settings: ModelSettings, stem: Stem, vocabulary: int) -> T
     )
 
 
-def _those(observed: Observed, places: Collection[str]) -> Observed:
+def _those(observed: dict[tuple[str, int], _Weights], places: Collection[str]) -> dict[tuple[str, int], _Weights]:
     """What was asked for; a readout's needs may be more."""
     return {key: weights for key, weights in observed.items() if key[0] in places}
 

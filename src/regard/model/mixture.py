@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from regard.attention import Memory
+from regard.attention import Memory, dense
 from regard.attention.products import Linear
 from regard.attention.trees import tree
 from regard.model.contracts import POSTERIOR, DecoderOutput, Encoded, Observed
@@ -126,7 +126,7 @@ class MixtureReadout(nn.Module):
 
     def _moves(self, output: DecoderOutput, memory: Places) -> Moves:
         _, weights, _ = self.attention.step(output.hidden, memory.attention)
-        logs = _log(_full(weights.squeeze(1))).masked_fill(~memory.allowed[:, None], NOWHERE)
+        logs = _log(_full(dense(weights).squeeze(1))).masked_fill(~memory.allowed[:, None], NOWHERE)
         if self.jump is not None:
             return Jumping(logs, _full(self.jump(output.hidden)))
         return Onward(logs) if self.onward else Anywhere(logs)

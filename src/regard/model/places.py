@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from regard.attention import Attention
+from regard.attention import Attention, dense
 from regard.attention.names import STATEFUL_SCORES, base
 from regard.attention.products import Linear
 from regard.errors import RegardError
@@ -24,6 +24,11 @@ def self_attention(settings: AttentionSettings, width: int, position: str, longe
         raise RegardError(
             f"model.self_attention.score: {settings.score} remembers the steps of a decoder, "
             "so it is for model.cross only; choose another, such as scaled_dot"
+        )
+    if settings.window is not None:
+        raise RegardError(
+            f"model.self_attention.window: {settings.window} goes along with the steps of a decoder, "
+            "so it is for model.cross only; leave it at none"
         )
     inside = position if position in ATTENTION_POSITIONS else None
     return _attention(
@@ -77,23 +82,24 @@ def over_sequence(
     """Contexts (B, T, width) of all queries (B, T, query width), and if asked for their weights (B, H, T, S); and what
     an attention that draws places knows of them.
 
-    Scores that remember and kinds that go in order go step by step; all others take the whole sequence at once.
+    Scores that remember, windows, and kinds that go in order go step by step; all others take the whole sequence at
+    once.
     """
     kind = attention.kind
-    if attention.remember is None and kind is None:
+    if not attention.by_steps and kind is None:
         allowed = if_padded(mask)
         context, weights = attention(query, source, mask=None if allowed is None else allowed[:, None, None, :])
         return context, weights.dense() if observed else None, None
     if kind is not None and not kind.in_order:
         state = kind.along(query.shape[:1], query.shape[1], query.device)
         context, rows, state = attention.step(query, attention.prepare(source, if_padded(mask)), state)
-        return context, rows if observed else None, state
+        return context, dense(rows) if observed else None, state
     memory, state = attention.prepare(source, mask), None
-    contexts, seen = [], []
+    contexts, seen = [], list[Any]()
     for one in query.split(1, 1):
         context, row, state = attention.step(one, memory, state)
         contexts.append(context)
-        seen.append(row)
+        seen.append(dense(row) if observed else None)
     return torch.cat(contexts, 1), torch.cat(seen, 2) if observed else None, None
 
 
@@ -122,6 +128,7 @@ def _attention(
             normalizer=settings.normalizer,
             dropout=settings.dropout,
             longest=longest,
+            window=settings.window,
             **others,
         )
     except ValueError as error:

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from regard.attention import dense
 from regard.attention.kinds import drawn_in
 from regard.attention.products import Linear, linear
 from regard.attention.trees import tree
 from regard.model.cells import Cell, gru_update, lstm_update
-from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, if_padded
+from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, ObservedStep, if_padded
 from regard.model.deferred import deferred
 from regard.model.dropout import Dropout
 from regard.model.embeddings import TokenEmbedding
@@ -72,10 +73,10 @@ class RecurrentDecoder(nn.Module):
         self.combine = Linear(self.width + context, self.width)
         self.dropout = Dropout(settings.dropout)
 
-    def prepare(self, encoded: Encoded) -> DecoderMemory:
+    def prepare(self, encoded: Encoded, window: int | None = None) -> DecoderMemory:
         """The prepared keys of the attention, or the code C."""
         if self.attention is not None:
-            return DecoderMemory((self.attention.prepare(encoded.source, if_padded(encoded.mask)),), None)
+            return DecoderMemory((self.attention.prepare(encoded.source, if_padded(encoded.mask), window),), None)
         return DecoderMemory((), self._code(encoded))
 
     def start(self, encoded: Encoded, beams: int) -> RecurrentState:
@@ -118,7 +119,7 @@ class RecurrentDecoder(nn.Module):
             context, weights, attended = self.attention.step(hidden[-1], memory.cross[0], attended)
         assert context is not None
         output = self._say(hidden[-1], context, combine)
-        shown: Observed = {("cross", 0): weights} if observed and weights is not None else {}
+        shown: ObservedStep = {("cross", 0): weights} if observed and weights is not None else {}
         return DecoderOutput(output, context, shown, RecurrentState(hidden, cell, output, attended))
 
     def _update(self, embedded: Tensor, fed: Tensor | None, state: RecurrentState) -> _States:
@@ -163,7 +164,7 @@ class RecurrentDecoder(nn.Module):
             found = self._step(ahead[:, None], memory, state, observed, update, lambda x: combine(x[:, 0])[:, None])
             state = found.state
             steps.append(found)
-        shown = {place: torch.cat([found.observed[place] for found in steps], 2) for place in steps[0].observed}
+        shown = {place: torch.cat([dense(found.observed[place]) for found in steps], 2) for place in steps[0].observed}
         hidden, context = (torch.cat([getattr(found, part) for found in steps], 1) for part in ("hidden", "context"))
         return DecoderOutput(hidden, context, shown, drawn=drawn_in([found.state.attended for found in steps]))
 

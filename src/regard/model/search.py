@@ -21,12 +21,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from regard.attention import select
+from regard.attention import dense, select
 from regard.attention.selection import largest
 from regard.errors import NotNumbersError, RegardError
 from regard.memory import in_halves
-from regard.model.contracts import Observed, check_places, take
-from regard.model.trail import Trail, array
+from regard.model.contracts import Observed, ObservedStep, check_places, take
+from regard.model.trail import Band, Trail, array
 from regard.settings import SearchSettings
 
 # What a source position counts in the coverage penalty that was never looked at; its logarithm would be -inf.
@@ -55,7 +55,7 @@ class Model(Protocol):
         """
         ...
 
-    def prepare(self, encoded: Any) -> Any: ...
+    def prepare(self, encoded: Any, window: int | None = None) -> Any: ...
 
     def start(self, encoded: Any, beams: int) -> Any: ...
 
@@ -71,10 +71,10 @@ class Hypothesis:
     tokens: tuple[int, ...]  # without the mark of the end
     log_prob: float  # the sum over all tokens and the mark
     score: float  # log_prob with the penalties
-    attention: dict[tuple[str, int], npt.NDArray[np.floating[Any]]]
+    attention: dict[tuple[str, int], npt.NDArray[np.floating[Any]] | Band]
     """Weights (H, T, S) of each place and layer observed, along this hypothesis' own path: row t is what was attended
     to when token t was predicted; the last of the T = len(tokens) + 1 rows is that of the mark. S is the number of
-    places of the source, or T for `decoder.self`; `encoder.self` is (H, S, S)."""
+    places of the source, or T for `decoder.self`; `encoder.self` is (H, S, S). In a window they come as a `Band`."""
 
 
 def search(
@@ -157,7 +157,7 @@ class _Search:
         self.encoded = model.encode(*sources, self.shown & {"encoder.self"})
         self.within_source: Observed = self.encoded.observed if "encoder.self" in self.shown else {}
         # One hypothesis of nothing; the first choice makes `beams` of it.
-        self.memory, self.state = model.prepare(self.encoded), model.start(self.encoded, 1)
+        self.memory, self.state = model.prepare(self.encoded, settings.window), model.start(self.encoded, 1)
         self.mask: Tensor = self.encoded.mask
         (count, places), device = self.mask.shape, self.mask.device
         self.rows = torch.arange(count, device=device)
@@ -218,11 +218,11 @@ class _Search:
             log_probs[last] = float("-inf")
             log_probs[last, :, eos] = end
 
-    def _cover(self, parents: Tensor, observed: Observed) -> None:
+    def _cover(self, parents: Tensor, observed: ObservedStep) -> None:
         """Add up what each hypothesis has attended to, of the places (rows, beams, S)."""
         if not self.settings.coverage_penalty:
             return
-        cross = [weights.mean(1) for (place, _), weights in observed.items() if place == "cross"]
+        cross = [dense(weights).mean(1) for (place, _), weights in observed.items() if place == "cross"]
         if not cross:
             raise RegardError("search.coverage_penalty: this model has no attention to its source; set it to 0")
         self.covered = select(self.covered + torch.stack(cross).mean(0), parents)
@@ -255,7 +255,7 @@ class _Search:
     def _drop(self, index: Tensor) -> None:
         """Go on with these rows alone."""
         self.encoded = take(self.encoded, index)
-        self.memory = self.model.prepare(self.encoded)
+        self.memory = self.model.prepare(self.encoded, self.settings.window)
         self.state = take(self.state, index)
         for name in ("rows", "limits", "mask", "tokens", "covered", "live", "bar"):
             setattr(self, name, getattr(self, name)[index])

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from regard.attention import dense
 from regard.errors import RegardError
 from regard.model.contracts import Encoded
 from regard.model.encoder_decoder import EncoderDecoder
@@ -102,7 +103,7 @@ class _Saying:
         model = self.model
         state = model.start(encoded, 1) if self._state is None else self._state
         step = model.step(self._last, model.prepare(encoded), state, ("cross",))  # type: ignore[arg-type]
-        weights = torch.stack(list(step.observed.values()))  # (layers, 1, H, 1, S)
+        weights = torch.stack([dense(each) for each in step.observed.values()])  # (layers, 1, H, 1, S)
         if not whole and not bool((weights.sum(-1) > 0).all()):
             return None
         log_prob, token = step.log_probs[0, 0].index_fill(0, self._never, float("-inf")).max(0)

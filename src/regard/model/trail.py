@@ -3,17 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from regard.model.contracts import Observed
+from regard.attention import Windowed
+from regard.model.contracts import ObservedStep
 
 Array = npt.NDArray[np.floating[Any]]
 Numbers = npt.NDArray[np.int64]
+Key = tuple[str, int]
+_Part = Literal["weights", "start"]
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """Weights (..., T, S) that are 0 but for `weights` (..., T, W), those of the places `start` (..., T) and on.
+
+    So they take memory linear in T, however long the source is; what NumPy makes of them, as `numpy.asarray` does, is
+    all of them.
+    """
+
+    start: Numbers
+    weights: Array
+    places: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of all weights."""
+        return (*self.start.shape, self.places)
+
+    def dense(self) -> Array:
+        """All weights, (..., T, S)."""
+        width = self.weights.shape[-1]
+        widest = max(self.places, int(self.start.max(initial=0)) + width)
+        found = np.zeros((*self.start.shape, widest), self.weights.dtype)
+        np.put_along_axis(found, self.start[..., None] + np.arange(width), self.weights, -1)
+        return found[..., : self.places]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self.dense(), dtype)
 
 
 class _Stretch:
@@ -24,18 +57,18 @@ class _Stretch:
         self.row = {number: row for row, number in enumerate(rows.tolist())}
         self.parents: list[Numbers] = []  # (n, choices) of each step: the hypothesis that each choice continues
         self.tokens: list[Numbers] = []  # (n, choices): and its token
-        self.weights: dict[tuple[str, int], list[Array]] = {}  # (n, H, hypotheses, K): what led to the choices
-        self._stacked: dict[tuple[str, int], Array] = {}
+        self.led: dict[tuple[Key, _Part], list[Any]] = {}  # (n, H, hypotheses, K): the weights that led to the choices
+        self._stacked: dict[tuple[Key, _Part], Any] = {}
 
     @property
-    def shown(self) -> list[tuple[str, int]]:
-        """Which weights there are."""
-        return sorted({*self.weights, *self._stacked})
+    def shown(self) -> list[tuple[Key, _Part]]:
+        """Which weights there are, and of which it is kept where they begin."""
+        return sorted({*self.led, *self._stacked})
 
-    def seen(self, key: tuple[str, int], number: int, way: Numbers) -> Array:
+    def seen(self, key: tuple[Key, _Part], number: int, way: Numbers) -> Any:
         """Weights (H, steps, K) of a source, by the hypothesis that its way went through at each of the first steps."""
         if key not in self._stacked:
-            steps = self.weights.pop(key)
+            steps = self.led.pop(key)
             widest = steps[-1].shape[-1]  # within the target they grow from step to step
             self._stacked[key] = np.stack([_widened(step, widest) for step in steps])
         found = self._stacked[key][np.arange(len(way)), self.row[number], :, way]
@@ -48,7 +81,7 @@ class Trail:
     def __init__(self, places: Collection[str]) -> None:
         self._places, self._stretches, self._steps = places, list[_Stretch](), 0
 
-    def add(self, rows: Tensor, hypotheses: int, parents: Tensor, tokens: Tensor, observed: Observed) -> None:
+    def add(self, rows: Tensor, hypotheses: int, parents: Tensor, tokens: Tensor, observed: ObservedStep) -> None:
         """A step of some hypotheses of the sources `rows` (n,), its choices (n, choices), and the weights behind them.
 
         `rows` is the same tensor as long as they are the same sources.
@@ -61,12 +94,11 @@ class Trail:
         last.tokens.append(tokens.cpu().numpy())
         for key, weights in observed.items():
             if key[0] in self._places:
-                last.weights.setdefault(key, []).append(array(weights))
+                for part, values in _parts(weights).items():
+                    last.led.setdefault((key, part), []).append(array(values))
         self._steps += 1
 
-    def follow(
-        self, number: int, step: int, beam: int, length: int
-    ) -> tuple[tuple[int, ...], dict[tuple[str, int], Array]]:
+    def follow(self, number: int, step: int, beam: int, length: int) -> tuple[tuple[int, ...], dict[Key, Array | Band]]:
         """The tokens before the end, and the weights (H, T, columns) of the whole way, end included.
 
         The hypothesis of source `number`, of `length` tokens, that was at `beam` when it ended at `step`. Columns are
@@ -81,15 +113,27 @@ class Trail:
                 beam = int(stretch.parents[place][row, beam])
                 way.append(beam)
         through = np.array(way[::-1])
-        attention = {}
+        found: dict[tuple[Key, _Part], Any] = {}
         for key in passed[0].shown:
-            columns = step + 1 if key[0] == "decoder.self" else length
             parts = [
                 stretch.seen(key, number, through[stretch.first : stretch.first + len(stretch.tokens)])
                 for stretch in passed
             ]
-            attention[key] = np.concatenate([_widened(part, columns)[..., :columns] for part in parts], 1)
+            widest = parts[-1].shape[-1]
+            found[key] = np.concatenate([_widened(part, widest) for part in parts], 1)
+        attention: dict[Key, Array | Band] = {}
+        for (shown, part), weights in found.items():
+            columns = step + 1 if shown[0] == "decoder.self" else length
+            if part == "weights":
+                start = found.get((shown, "start"))
+                attention[shown] = weights[..., :columns] if start is None else Band(start[..., 0], weights, columns)
         return tuple(reversed(tokens)), attention
+
+
+def _parts(weights: Tensor | Windowed) -> dict[_Part, Tensor]:
+    if isinstance(weights, Windowed):
+        return {"weights": weights.weights, "start": weights.start[..., None]}
+    return {"weights": weights}
 
 
 def _widened(weights: Array, columns: int) -> Array:

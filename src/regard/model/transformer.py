@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from regard.attention import Attention, causal
+from regard.attention import Attention, causal, dense
 from regard.attention.kinds import Drawn, drawn_in
 from regard.attention.steps import Joined
 from regard.attention.trees import Shared, static, tree
-from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, if_padded
+from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, ObservedStep, if_padded
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import mean
 from regard.model.layers import FeedForward, Residual, last_norm
@@ -72,11 +72,11 @@ class TransformerDecoder(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(settings, source_width) for _ in range(settings.decoder.layers))
         self.norm = last_norm(self.width, settings.decoder.norm)
 
-    def prepare(self, encoded: Encoded) -> DecoderMemory:
+    def prepare(self, encoded: Encoded, window: int | None = None) -> DecoderMemory:
         """The prepared keys and values of every layer's cross-attention, or the code C; what self-attentions join."""
         cross = [layer.cross for layer in self.layers]
         attentions = [part for part in cross if isinstance(part, Attention)]
-        memories = tuple(attention.prepare(encoded.source, if_padded(encoded.mask)) for attention in attentions)
+        memories = tuple(attention.prepare(encoded.source, if_padded(encoded.mask), window) for attention in attentions)
         itself = tuple(layer.itself.joined() for layer in self.layers)  # type: ignore[union-attr,operator]
         return DecoderMemory(memories, None if attentions else self._code(encoded), itself)
 
@@ -91,7 +91,7 @@ class TransformerDecoder(nn.Module):
         """One step of each hypothesis, after its last token (B, beams); observes `cross` and `decoder.self`."""
         past = _Past(state, tokens.shape[1])
         x = self.embedding.at(tokens, past.place)
-        caches, remembered, observed = [], [], Observed()
+        caches, remembered, observed = [], [], ObservedStep()
         found = x
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, DecoderLayer)
@@ -107,9 +107,9 @@ class TransformerDecoder(nn.Module):
                 found = x[..., :0]
             elif isinstance(layer.cross, Attention):
                 query = layer.around_cross.enter(x)
-                found, weights, attended = layer.cross.step(query, memory.cross[number], state.attended[number])
+                found, looked, attended = layer.cross.step(query, memory.cross[number], state.attended[number])
                 if "cross" in observe:
-                    observed["cross", number] = weights
+                    observed["cross", number] = looked
             else:
                 found = layer.cross(memory.fixed).expand(-1, x.shape[1], -1)
             remembered.append(attended)
@@ -173,7 +173,7 @@ class _Past:
             entered = entered[:, :, None]  # each hypothesis looks at a memory of its own
             inputs = entered if cache is None else torch.cat([cache, entered], 2)  # type: ignore[list-item]
             found, weights, _ = attention.step(entered, attention.prepare(inputs), offset=self.place)
-            return found.squeeze(2), weights.squeeze(3).transpose(1, 2), inputs
+            return found.squeeze(2), dense(weights).squeeze(3).transpose(1, 2), inputs
         before = None if cache is None else cache.value  # type: ignore[union-attr]
         found, weights, memory = attention.look_back(
             entered, before, joined, at=self.place, mask=self.mask, places=self.places

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from regard.attention import dense
 from regard.data.encoding import Encoding
 from regard.data.media import Item
 from regard.errors import RegardError
 from regard.maps import visible
+from regard.model import ObservedStep
 from regard.predictor.intervention import between
 from regard.predictor.prediction import Prediction
 from regard.predictor.predictor import Predictor
@@ -73,7 +75,7 @@ def explain(predictor: Predictor, source: Any, **search: Any) -> Explanation:
     layer, head = layer % len(watched), max(head, 0)
     # (T, heads, S): at every step one query of one source.
     scores = torch.stack([step[0, :, 0] for step in watched[layer].scores])
-    weights = torch.stack([step[("cross", layer)][0, :, 0] for step, _ in said])
+    weights = torch.stack([dense(step[("cross", layer)])[0, :, 0] for step, _ in said])
     values = memory.cross[layer].value[0]
     names = [*predictor.target.trace(prediction.tokens).pieces, predictor.target.vocabulary[predictor.target.eos]]
     steps = []
@@ -104,7 +106,7 @@ def explain(predictor: Predictor, source: Any, **search: Any) -> Explanation:
 
 def _go_along(
     predictor: Predictor, source: Encoding | Item, tokens: tuple[int, ...]
-) -> tuple[list[tuple[dict[tuple[str, int], torch.Tensor], float]], Any]:
+) -> tuple[list[tuple[ObservedStep, float]], Any]:
     """For each token and the end mark the weights and the log-probability; and the memory."""
     model, device = predictor.model, predictor.device
     model.eval()
