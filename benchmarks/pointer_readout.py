@@ -45,7 +45,7 @@ class PointerReadout(nn.Module):
         self.gate = nn.Linear(width + context, 1)
         self.register_buffer("copied", copied)
 
-    def prepare(self, encoded: Encoded) -> Copies:
+    def prepare(self, encoded: Encoded, steps: bool = False) -> Copies:
         """The source in tokens of the target."""
         if encoded.tokens is None:
             raise ValueError("model.readout: pointer copies tokens, but this source has none")

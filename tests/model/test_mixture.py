@@ -10,7 +10,7 @@ import torch
 from tiny_models import VOCABULARY, batch, model, settings, texts
 
 from regard.errors import RegardError
-from regard.model import EncoderDecoder, MixtureReadout
+from regard.model import EncoderDecoder, MixtureReadout, emissions
 from regard.settings import AttentionSettings, ModelSettings
 
 CONTEXTS = ("marginal", "monotonic:0", "monotonic:1")
@@ -96,6 +96,31 @@ def test_normalizers_that_underflow_are_summed_by_themselves(context: str) -> No
     assert all(p.grad is None or p.grad.isfinite().all() for p in single.parameters())
     assert readout.project.weight.grad is not None
     assert readout.project.weight.grad.any()
+
+
+@every_context
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_in_slices_is_the_loss(context: str, smoothing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, readout = made_of(context)
+    pairs = batch(texts(5, 1, 6), texts(5, 2, 5))
+    encoded = made.encode(pairs.source, pairs.source_lengths)
+    output, memory = made.decoder(pairs.target_in, encoded), readout.prepare(encoded)
+    plain = emissions.cost(
+        readout._say(output),
+        readout._logits(memory.vectors),
+        readout._moves(output, memory),
+        pairs.target_out,
+        pairs.target_mask,
+        smoothing,
+    )
+    learned = [parameter for parameter in made.parameters() if parameter.requires_grad]
+    wanted = torch.autograd.grad(plain, learned, retain_graph=True)
+    for size in (1, 150, 10**6):  # one pair at a time, two, all
+        monkeypatch.setattr(emissions, "_SLICE", size)
+        sliced, _ = readout.nll(output, pairs.target_out, pairs.target_mask, memory, smoothing)
+        assert torch.allclose(sliced, plain, rtol=1e-12)
+        found = torch.autograd.grad(3.0 * sliced, learned, retain_graph=True)
+        assert all(torch.allclose(3.0 * one, two, rtol=1e-9, atol=1e-9) for one, two in zip(wanted, found, strict=True))
 
 
 def spelled(count: int, seed: int) -> tuple[list[np.ndarray], list[np.ndarray], list[list[int]]]:

@@ -193,7 +193,7 @@ class EncoderDecoder(nn.Module):
                 f"search.window: {window} goes along with weights that are summed, and model.context "
                 f"{self.settings.context} has none; leave it at none"
             )
-        return replace(self.decoder.prepare(encoded, window), readout=self.readout.prepare(encoded))
+        return replace(self.decoder.prepare(encoded, window), readout=self.readout.prepare(encoded, steps=True))
 
     def start(self, encoded: Encoded, beams: int) -> State:
         """The state before the first step of `beams` hypotheses for each source."""

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from regard.attention import Memory, dense
-from regard.attention.products import Linear
+from regard.attention.products import Linear, linear
 from regard.attention.trees import tree
 from regard.model.contracts import POSTERIOR, DecoderOutput, Encoded, Observed
 from regard.model.dropout import Dropout
+from regard.model.emissions import below_0, cost, full, log, log_mixture, log_normalizers, of_tokens, sliced_cost
 from regard.model.paths import NOWHERE, Anywhere, Jumping, Moves, Onward, forward, posterior
 from regard.model.places import recurrent_cross
 from regard.model.readout import Auxiliary, Said, output_layer
@@ -26,8 +27,9 @@ class Places:
     attention: Memory
     mask: Tensor  # (B, S) boolean
     allowed: Tensor  # (B, S) boolean: the same, but an empty source is one place, at its padding
-    logits: Tensor  # (B, S, V): what each place adds to the logits, at most 0
-    exponentials: Tensor  # (B, S, V): e to that power
+    vectors: Tensor  # (B, S, D): tanh(U h_j)
+    logits: Tensor | None  # (B, S, V), for steps: what each place adds to the logits, at most 0
+    exponentials: Tensor | None  # (B, S, V), for steps: e to that power
 
 
 class MixtureReadout(nn.Module):
@@ -68,109 +70,73 @@ class MixtureReadout(nn.Module):
             nn.init.zeros_(self.jump.weight)
             nn.init.zeros_(self.jump.bias)
 
-    def prepare(self, encoded: Encoded) -> Places:
-        """Keys of the attention, and what every place says."""
+    def prepare(self, encoded: Encoded, steps: bool = False) -> Places:
+        """Keys of the attention, and what every place says; of all tokens, if steps are to come."""
         nothing = ~encoded.mask.any(1, keepdim=True)
         allowed = torch.cat([encoded.mask[:, :1] | nothing, encoded.mask[:, 1:]], 1)
         values = encoded.source[..., encoded.source.shape[-1] - self.values_width :]
-        said = self.dropout(torch.tanh(self.of_place(values))) @ self.project.weight.mT
-        logits = _below_0(said)
-        return Places(self.attention.prepare(encoded.source, allowed), encoded.mask, allowed, logits, logits.exp())
+        vectors = self.dropout(torch.tanh(self.of_place(values)))
+        logits = self._logits(vectors) if steps else None
+        exponentials = None if logits is None else logits.exp()
+        memory = self.attention.prepare(encoded.source, allowed)
+        return Places(memory, encoded.mask, allowed, vectors, logits, exponentials)
 
     def nll(
         self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Places, smoothing: float = 0.0
     ) -> tuple[Tensor, Auxiliary]:
         """-log p(y), smoothed over the vocabulary token by token."""
-        said, ready, log_probs = self._along(output, target, memory)
-        total = -(log_probs * mask).sum()
-        if smoothing:
-            mean = self._mixed(said, ready, memory).mean(-1)
-            total = (1.0 - smoothing) * total - smoothing * (mean * mask).sum()
-        return total, {}
+        hidden, moves = self.narrow(output.hidden), self._moves(output, memory)
+        if hidden.is_cpu and not torch.is_autocast_enabled("cpu"):
+            weight, bias = self.project.weight, self.project.bias
+            return sliced_cost(hidden, memory.vectors, weight, bias, moves, target, mask, smoothing), {}
+        return cost(self._say(output), self._logits(memory.vectors), moves, target, mask, smoothing), {}
 
     def target_log_probs(
         self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Places
     ) -> tuple[Tensor, Observed]:
         """log p(y_i | y_<i), (B, T), and as weights p(a_i | y_<i), (B, 1, T, S)."""
-        said, ready, log_probs = self._along(output, target, memory)
-        return log_probs.masked_fill(~mask, 0.0), self._observed(ready + self._normal(said, memory), memory)
+        emissions, said = self._emissions(output, target, memory)
+        predicted, log_probs = forward(self._moves(output, memory), emissions)
+        log_probs = log_probs + said.gather(2, target[..., None]).squeeze(2)
+        return log_probs.masked_fill(~mask, 0.0), self._observed(predicted, memory)
 
     def step(self, output: DecoderOutput, tokens: Tensor, memory: Places, state: Tensor | None = None) -> Said:
         """One step of each hypothesis: where it may be now, and what is said there."""
+        assert memory.logits is not None
+        assert memory.exponentials is not None
         moves = self._moves(output, memory)
         predicted = moves.weights
         if state is not None:
-            predicted = moves.on(state + _of_tokens(memory.logits, tokens))
+            predicted = moves.on(state + of_tokens(memory.logits, tokens))
         said = self._say(output)
-        ready = predicted - self._normal(said, memory)
-        return Said(self._mixed(said, ready, memory), ready, self._observed(predicted, memory))
+        ready = predicted - log_normalizers(said, memory.logits, memory.exponentials)
+        return Said(log_mixture(said, ready, memory.exponentials), ready, self._observed(predicted, memory))
 
     def posterior(self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Places) -> Observed:
         """p(a_i = j | y), given the whole target, as weights (B, 1, T, S)."""
-        emissions = _of_tokens(memory.logits, target) - self._normal(self._say(output), memory)
+        emissions, _ = self._emissions(output, target, memory)
         found = posterior(self._moves(output, memory), emissions, mask)
         return {(POSTERIOR, 0): (found * memory.mask[:, None])[:, None]}
 
     # Parts ------------------------------------------------------------------------------------------------------------
 
-    def _along(self, output: DecoderOutput, target: Tensor, memory: Places) -> tuple[Tensor, Tensor, Tensor]:
-        """What the states say (B, T, V), the recursion's log p(a_i | y_<i) - log Z, (B, T, S), and log p (B, T)."""
-        said = self._say(output)
-        normal = self._normal(said, memory)
-        emissions = _of_tokens(memory.logits, target) - normal
-        predicted, log_probs = forward(self._moves(output, memory), emissions)
-        return said, predicted - normal, log_probs + said.gather(2, target[..., None]).squeeze(2)
+    def _emissions(self, output: DecoderOutput, target: Tensor, memory: Places) -> tuple[Tensor, Tensor]:
+        """What the places say of each token but for what the state says of it, (B, T, S), and that of all (B, T, V)."""
+        said, logits = self._say(output), self._logits(memory.vectors)
+        return of_tokens(logits, target) - log_normalizers(said, logits, logits.exp()), said
+
+    def _logits(self, vectors: Tensor) -> Tensor:
+        return below_0(linear(vectors, self.project.weight))
 
     def _say(self, output: DecoderOutput) -> Tensor:
-        return _below_0(self.project(self.narrow(output.hidden)))
+        return below_0(self.project(self.narrow(output.hidden)))
 
     def _moves(self, output: DecoderOutput, memory: Places) -> Moves:
         _, weights, _ = self.attention.step(output.hidden, memory.attention)
-        logs = _log(_full(dense(weights).squeeze(1))).masked_fill(~memory.allowed[:, None], NOWHERE)
+        logs = log(full(dense(weights).squeeze(1))).masked_fill(~memory.allowed[:, None], NOWHERE)
         if self.jump is not None:
-            return Jumping(logs, _full(self.jump(output.hidden)))
+            return Jumping(logs, full(self.jump(output.hidden)))
         return Onward(logs) if self.onward else Anywhere(logs)
-
-    def _normal(self, said: Tensor, memory: Places) -> Tensor:
-        """log Z_ij = log sum_y e^(said_iy + logits_jy), (B, Q, S)."""
-        total = _product(said.exp(), memory.exponentials.mT)
-        lost = total < 1e3 * torch.finfo(total.dtype).tiny
-        if not bool(lost.any()):
-            return total.log()
-        row, query, place = lost.nonzero(as_tuple=True)
-        exact = (said[row, query] + memory.logits[row, place]).logsumexp(-1)
-        return total.masked_fill(lost, 1.0).log().index_put((row, query, place), exact)
-
-    def _mixed(self, said: Tensor, ready: Tensor, memory: Places) -> Tensor:
-        """log sum_j p(a_i = j | y_<i) p(y | j) of every token, (B, Q, V)."""
-        most = ready.detach().amax(-1, keepdim=True)
-        return _log(_product((ready - most).exp(), memory.exponentials)).add_(said).add_(most)
 
     def _observed(self, predicted: Tensor, memory: Places) -> Observed:
         return {("cross", 0): (predicted.exp() * memory.mask[:, None])[:, None]}
-
-
-def _below_0(logits: Tensor) -> Tensor:
-    """Logits less their greatest, so that no exponential overflows; in full precision."""
-    logits = _full(logits)
-    return logits - logits.detach().amax(-1, keepdim=True)
-
-
-def _product(left: Tensor, right: Tensor) -> Tensor:
-    """A matrix product that keeps its precision: in halves, sums of exponentials would be off by a per cent."""
-    with torch.autocast(left.device.type, enabled=False):
-        return left @ right
-
-
-def _of_tokens(logits: Tensor, tokens: Tensor) -> Tensor:
-    """What every place says of these tokens (B, Q), (B, Q, S)."""
-    index = tokens[:, None].expand(-1, logits.shape[1], -1)
-    return logits.gather(2, index).mT
-
-
-def _full(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
-
-
-def _log(x: Tensor) -> Tensor:
-    return x.clamp(min=torch.finfo(x.dtype).tiny).log()

@@ -34,6 +34,11 @@ class Moves(Protocol):
         """log w, (B, Q, S)."""
         ...
 
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        """The tensors (B, Q, ...) that it is made of."""
+        ...
+
     def step(self, number: int) -> Moves:
         """The moves of one step of a sequence, (B, S)."""
         ...
@@ -52,6 +57,10 @@ class Anywhere:
     """Every place follows every other."""
 
     weights: Tensor
+
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        return (self.weights,)
 
     def step(self, number: int) -> Anywhere:
         return Anywhere(self.weights[:, number])
@@ -72,6 +81,10 @@ class Onward:
     """
 
     weights: Tensor
+
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        return (self.weights,)
 
     def step(self, number: int) -> Onward:
         return Onward(self.weights[:, number])
@@ -94,6 +107,10 @@ class Jumping:
 
     weights: Tensor
     jumps: Tensor  # (B, Q, D + 1): log d, of distances 0 to D - 1, and of D and all above
+
+    @property
+    def parts(self) -> tuple[Tensor, ...]:
+        return self.weights, self.jumps
 
     def step(self, number: int) -> Jumping:
         return Jumping(self.weights[:, number], self.jumps[:, number])

@@ -40,8 +40,9 @@ class Readout(Protocol):
         """The places whose weights it must find in `DecoderOutput.observed`, with gradients."""
         ...
 
-    def prepare(self, encoded: Encoded) -> Any:
-        """What is computed once for these sources, a tree of tensors (B, ...), or None."""
+    def prepare(self, encoded: Encoded, steps: bool = False) -> Any:
+        """What is computed once for these sources, a tree of tensors (B, ...), or None; for a whole sequence, or for
+        many steps."""
         ...
 
     def nll(
@@ -74,7 +75,7 @@ class SoftmaxReadout(nn.Module):
         super().__init__()
         self.narrow, self.project = output_layer(width, vocabulary, shared)
 
-    def prepare(self, encoded: Encoded) -> None:
+    def prepare(self, encoded: Encoded, steps: bool = False) -> None:
         """Nothing of the source is needed."""
 
     def nll(
