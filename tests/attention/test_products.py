@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from regard.attention import products
-from regard.attention.products import Linear, linear, product
+from regard.attention.products import Linear, Packed, linear, product
 
 needs_onednn = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"),
@@ -21,6 +21,7 @@ def _always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even the smallest products go to oneDNN, on every processor."""
     monkeypatch.setattr(products, "_half_idle", lambda: True)
     monkeypatch.setattr(products, "_LEAST_PRODUCTS", 1)
+    monkeypatch.setattr(products, "_LEAST_PRODUCTS_OF_BLOCKS", 1)
 
 
 def stored(matrix: Tensor, way: str) -> Tensor:
@@ -76,3 +77,14 @@ def test_a_layer_computes_what_torchs_does() -> None:
     torch.testing.assert_close(ours(x), theirs(x))
     for nothing in (torch.zeros(0, 3), torch.zeros(2, 0, 3)):
         assert ours(nothing).shape == theirs(nothing).shape
+
+
+@needs_onednn
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("rows", [0, 1, 2, 70])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_packed_weight_multiplies_as_it_did(dtype: torch.dtype, rows: int, biased: bool) -> None:
+    x, weight = torch.randn(rows, 5, dtype=dtype), torch.randn(6, 5, dtype=dtype)
+    bias = torch.randn(6, dtype=dtype) if biased else None
+    torch.testing.assert_close(Packed(weight, bias)(x), F.linear(x, weight, bias))
+    torch.testing.assert_close(Packed(weight, bias)(torch.cat([x, x], 1)[:, :5]), F.linear(x, weight, bias))

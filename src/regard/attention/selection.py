@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 _GROUP = 8
-# Up to so many elements one pass for value and place, the first on ties, is faster than finding candidates.
+# Up to so many elements one pass over all of them is faster than finding candidates.
 _FEW = 1 << 17
 
 

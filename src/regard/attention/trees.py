@@ -106,7 +106,21 @@ def select(state: T, index: Tensor) -> T:
     """
     batch = torch.arange(index.shape[0], device=index.device)[:, None]
 
-    def pick(leaf: Any) -> Any:
-        return leaf[batch, index] if isinstance(leaf, Tensor) else leaf
+    def pick(value: Any) -> Any:
+        # By hand, as pytree's own way through a small state takes longer than all the indexing.
+        if isinstance(value, Tensor):
+            return value[batch, index]
+        if value is None or isinstance(value, Shared):
+            return value
+        if type(value) is tuple:
+            return tuple([pick(child) for child in value])
+        if type(value).__name__ in _TREES:
+            dynamic, fixed = value.tree_fields
+            picked = {name: pick(getattr(value, name)) for name in dynamic}
+            return type(value)(**picked, **{name: getattr(value, name) for name in fixed})
+        leaves, structure = pytree.tree_flatten(value, is_leaf=lambda node: isinstance(node, Shared))
+        if len(leaves) == 1 and leaves[0] is value:
+            return value
+        return pytree.tree_unflatten([pick(leaf) for leaf in leaves], structure)
 
-    return pytree.tree_map(pick, state, is_leaf=lambda node: isinstance(node, Shared))  # type: ignore[no-any-return]
+    return pick(state)  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from regard.attention.products import linear
+from regard.attention.products import Packed, linear
 from regard.model.deferred import deferred
 
 
@@ -50,10 +50,40 @@ class Cell:
         return gru_update(given, own, hidden), None
 
 
+class PackedCell:
+    """One layer's update in a search: the weights are packed once, those of an LSTM's input and state as one."""
+
+    def __init__(self, layer: nn.RNNBase) -> None:
+        w_input, w_hidden, b_input, b_hidden = layer.all_weights[0]
+        self.lstm = isinstance(layer, nn.LSTM)
+        if self.lstm:
+            self._both = Packed(torch.cat([w_input, w_hidden], 1), b_input + b_hidden)
+        else:
+            self._given, self._own = Packed(w_input, b_input), Packed(w_hidden, b_hidden)
+
+    def update(self, parts: tuple[Tensor, ...], hidden: Tensor, cell: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The next hidden state (n, width), and cell of an LSTM; the input is what lies in `parts` (n, ...)."""
+        if self.lstm:
+            return lstm_update(self._both(torch.cat([*parts, hidden], 1)), cell)  # type: ignore[arg-type]
+        return gru_update(self._given(torch.cat(parts, 1)), self._own(hidden), hidden), None
+
+
 def lstm_update(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     """h = sigmoid(o) tanh(c), c = sigmoid(f) cell + sigmoid(i) tanh(g); gates (n, 4 width) are i, f, g, o, raw."""
+    if not torch.is_grad_enabled():
+        return _lstm(gates, cell)[:2]
     found: tuple[Tensor, Tensor] = _LSTMUpdate.apply(gates, cell)  # type: ignore[no-untyped-call]
     return found
+
+
+def _lstm(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The update, and for its gradient the gates after their functions and tanh(c)."""
+    active = torch.sigmoid(gates)
+    i, f, g, o = active.chunk(4, 1)
+    torch.tanh(gates.chunk(4, 1)[2], out=g)
+    following = torch.addcmul(f * cell, i, g)
+    bent = torch.tanh(following)
+    return o * bent, following, active, bent
 
 
 def gru_update(given: Tensor, own: Tensor, hidden: Tensor) -> Tensor:
@@ -69,13 +99,9 @@ class _LSTMUpdate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        active = torch.sigmoid(gates)
-        i, f, g, o = active.chunk(4, 1)
-        torch.tanh(gates.chunk(4, 1)[2], out=g)
-        following = torch.addcmul(f * cell, i, g)
-        bent = torch.tanh(following)
+        hidden, following, active, bent = _lstm(gates, cell)
         ctx.save_for_backward(active, cell, bent)
-        return o * bent, following
+        return hidden, following
 
     @staticmethod
     @torch.autograd.function.once_differentiable

@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 from regard.attention import Memory, Windowed
 from regard.attention.kinds import Drawn
 from regard.attention.steps import Joined
-from regard.attention.trees import tree
+from regard.attention.trees import static, tree
 from regard.errors import RegardError, did_you_mean
 
 PLACES = ("cross", "encoder.self", "decoder.self")
@@ -104,6 +104,7 @@ class DecoderMemory:
     fixed: Tensor | None  # (B, 1, width): the code C of a model without attention
     itself: tuple[Joined | None, ...] = ()  # of each self-attention, which have weights and nothing of the source
     readout: Any = None  # a tree of tensors (B, ...), or None where the readout needs nothing of the source
+    steps: Any = static(default=None)  # where a decoder's steps can do with less: what takes them instead
 
 
 @tree

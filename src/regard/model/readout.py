@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regard.attention.products import Linear
+from regard.attention.products import Linear, Packed
 from regard.model.contracts import DecoderOutput, Encoded, Observed
+from regard.model.kept import kept, may_keep
 from regard.model.output import cross_entropy
 
 Auxiliary = dict[str, Tensor]
@@ -109,7 +110,12 @@ class SoftmaxReadout(nn.Module):
         return torch.log_softmax(self._logits(output.hidden), -1)
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        found: Tensor = self.project(self.narrow(hidden))
+        hidden = self.narrow(hidden)
+        found: Tensor
+        if may_keep(self):
+            found = kept(self.project, Packed.of)(hidden.flatten(0, -2)).unflatten(0, hidden.shape[:-1])
+        else:
+            found = self.project(hidden)
         return found.float() if found.dtype in (torch.bfloat16, torch.float16) else found
 
 

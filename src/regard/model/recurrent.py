@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from regard.attention import dense
+from regard.attention import Memory, dense
 from regard.attention.kinds import drawn_in
-from regard.attention.products import Linear, linear
+from regard.attention.products import Linear, Packed, linear
 from regard.attention.trees import tree
-from regard.model.cells import Cell, gru_update, lstm_update
+from regard.model.cells import Cell, PackedCell, gru_update, lstm_update
 from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, ObservedStep, if_padded
 from regard.model.deferred import deferred
 from regard.model.dropout import Dropout
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import mean, remember_at_first
+from regard.model.kept import kept, may_keep
 from regard.model.places import context_width, kind_of, over_sequence, recurrent_cross
+from regard.model.plain_attention import PlainAttention, plain_in_one_head
 from regard.settings import ModelSettings
 
 
@@ -75,9 +78,15 @@ class RecurrentDecoder(nn.Module):
 
     def prepare(self, encoded: Encoded, window: int | None = None) -> DecoderMemory:
         """The prepared keys of the attention, or the code C."""
-        if self.attention is not None:
-            return DecoderMemory((self.attention.prepare(encoded.source, if_padded(encoded.mask), window),), None)
-        return DecoderMemory((), self._code(encoded))
+        if self.attention is None:
+            memory = DecoderMemory((), self._code(encoded))
+        else:
+            memory = DecoderMemory((self.attention.prepare(encoded.source, if_padded(encoded.mask), window),), None)
+        if not may_keep(self):
+            return memory
+        temperature = None if window is not None else plain_in_one_head(self.attention)
+        packed = kept(self, lambda decoder: _Packed(decoder, temperature is not None), temperature)
+        return replace(memory, steps=packed.parts(self._parts(), memory))
 
     def start(self, encoded: Encoded, beams: int) -> RecurrentState:
         """The state before the first step."""
@@ -90,7 +99,8 @@ class RecurrentDecoder(nn.Module):
         self, tokens: Tensor, memory: DecoderMemory, state: RecurrentState, observe: Collection[str] = ()
     ) -> DecoderOutput:
         """One step of each hypothesis, after its last token (B, beams); observes `cross`."""
-        return self._step(self.embedding(tokens), memory, state, "cross" in observe, self._update, self.combine)
+        parts = self._parts() if memory.steps is None else memory.steps
+        return self._step(self.embedding(tokens), memory, state, "cross" in observe, parts)
 
     def forward(self, target_in: Tensor, encoded: Encoded, observe: Collection[str] = ()) -> DecoderOutput:
         """All steps for given targets (B, T); observes `cross`. Runs over the sequence at once where it can."""
@@ -105,22 +115,25 @@ class RecurrentDecoder(nn.Module):
         memory: DecoderMemory,
         state: RecurrentState,
         observed: bool,
-        update: _Update,
-        combine: Callable[[Tensor], Tensor],
+        parts: _Parts,
     ) -> DecoderOutput:
         attended, context, weights = state.attended, memory.fixed, None
         if context is not None:
             context = context.expand(-1, embedded.shape[1], -1)
-        if self.before and self.attention is not None:
-            context, weights, attended = self.attention.step(state.hidden[-1], memory.cross[0], attended)
+        if self.before and parts.attend is not None:
+            context, weights, attended = parts.attend(state.hidden[-1], memory.cross[0], attended)
         fed = context if self.before else state.output if self.feeding else None
-        hidden, cell = update(embedded, fed, state)
-        if not self.before and self.attention is not None:
-            context, weights, attended = self.attention.step(hidden[-1], memory.cross[0], attended)
+        hidden, cell = parts.update(embedded, fed, state)
+        if not self.before and parts.attend is not None:
+            context, weights, attended = parts.attend(hidden[-1], memory.cross[0], attended)
         assert context is not None
-        output = self._say(hidden[-1], context, combine)
+        output = self._say(hidden[-1], context, parts.combine)
         shown: ObservedStep = {("cross", 0): weights} if observed and weights is not None else {}
         return DecoderOutput(output, context, shown, RecurrentState(hidden, cell, output, attended))
+
+    def _parts(self) -> _Parts:
+        """The parts of a step as the modules define them."""
+        return _Parts(None if self.attention is None else self.attention.step, self._update, self.combine)
 
     def _update(self, embedded: Tensor, fed: Tensor | None, state: RecurrentState) -> _States:
         """The next hidden states and cells of all layers."""
@@ -159,9 +172,10 @@ class RecurrentDecoder(nn.Module):
                 kept += [] if after is None else [after[:, None]]
             return tuple(hidden), tuple(kept)
 
+        parts = self._parts()._replace(update=update, combine=lambda x: combine(x[:, 0])[:, None])
         steps = []
         for ahead in cells[0].ahead(embedded.transpose(0, 1)).unbind(0):
-            found = self._step(ahead[:, None], memory, state, observed, update, lambda x: combine(x[:, 0])[:, None])
+            found = self._step(ahead[:, None], memory, state, observed, parts)
             state = found.state
             steps.append(found)
         shown = {place: torch.cat([dense(found.observed[place]) for found in steps], 2) for place in steps[0].observed}
@@ -202,5 +216,50 @@ class RecurrentDecoder(nn.Module):
         return self.dropout(torch.tanh(combine(torch.cat([hidden, context], -1))))  # type: ignore[no-any-return]
 
 
+class _Packed:
+    """The parts of a step in a search: with weights packed, and attention as plain functions where it is `plain`."""
+
+    def __init__(self, decoder: RecurrentDecoder, plain: bool) -> None:
+        self._cells = [PackedCell(layer) for layer in decoder.layers]  # type: ignore[arg-type]
+        self._combine = Packed.of(decoder.combine)
+        self._attention = PlainAttention(decoder.attention) if plain and decoder.attention is not None else None
+
+    def parts(self, by_modules: _Parts, memory: DecoderMemory) -> _Parts:
+        """The parts for these sources."""
+        if self._attention is None:
+            return _Parts(by_modules.attend, self.update, self.combine)
+        plain, sources = self._attention, self._attention.prepare(memory.cross[0])
+
+        def attend(query: Tensor, keys: Memory, attended: None) -> tuple[Tensor, Tensor, None]:
+            return *plain.step(query, sources), None
+
+        return _Parts(attend, self.update, self.combine)
+
+    def update(self, embedded: Tensor, fed: Tensor | None, state: RecurrentState) -> _States:
+        """The next hidden states and cells of all layers."""
+        lead = embedded.shape[:2]
+        parts = tuple(part.flatten(0, 1) for part in (embedded, fed) if part is not None)
+        hidden, cells = [], []
+        for number, cell in enumerate(self._cells):
+            before = state.cell[number].flatten(0, 1) if state.cell else None
+            x, after = cell.update(parts, state.hidden[number].flatten(0, 1), before)
+            hidden.append(x.unflatten(0, lead))
+            cells += [] if after is None else [after.unflatten(0, lead)]
+            parts = (x,)
+        return tuple(hidden), tuple(cells)
+
+    def combine(self, x: Tensor) -> Tensor:
+        """W x + b of every (B, beams, ...)."""
+        found: Tensor = self._combine(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return found
+
+
 _States = tuple[tuple[Tensor, ...], tuple[Tensor, ...]]  # hidden states and cells of all layers
-_Update = Callable[[Tensor, Tensor | None, RecurrentState], _States]
+
+
+class _Parts(NamedTuple):
+    """What a step is made of."""
+
+    attend: Callable[..., tuple[Tensor, Any, Any]] | None  # as `Attention.step`
+    update: Callable[[Tensor, Tensor | None, RecurrentState], _States]  # of embedded tokens and what is fed to them
+    combine: Callable[[Tensor], Tensor]  # of hidden states beside contexts

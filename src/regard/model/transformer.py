@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from regard.attention import Attention, causal, dense
+from regard.attention import Attention, causal
 from regard.attention.kinds import Drawn, drawn_in
-from regard.attention.steps import Joined
-from regard.attention.trees import Shared, static, tree
 from regard.model.contracts import DecoderMemory, DecoderOutput, Encoded, Observed, ObservedStep, if_padded
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import mean
+from regard.model.kept import kept, may_keep
 from regard.model.layers import FeedForward, Residual, last_norm
+from regard.model.past import Past, TransformerState
 from regard.model.places import FixedContext, kind_of, over_sequence, self_attention, transformer_cross
+from regard.model.plain_transformer import PlainSteps, plain_in_heads
 from regard.settings import ModelSettings
-
-Cache = Shared | Tensor | None
-"""The past of a self-attention: the `Memory` (B, H, read, dim) of what all hypotheses of a source have read, step by
-step; or where keys can't be extended, what each hypothesis' own are made from, (B, beams, said, width)."""
-
-
-@tree
-class TransformerState:
-    """What a Transformer carries from step to step, for each hypothesis.
-
-    The hypotheses of a source are queries of one memory, in which each sees its own past: so nothing that has been read
-    is copied when a search goes on with some of them.
-    """
-
-    caches: tuple[Cache, ...]  # of each layer
-    attended: tuple[Any, ...]  # of each layer: what its cross-attention remembers, a tree (B, beams, ...) or None
-    own: Tensor  # (B, beams, said) int64: what of all that was read is a hypothesis' own past
-    read: tuple[int, ...] = static()  # how many hypotheses read a token at each step
 
 
 class DecoderLayer(nn.Module):
@@ -74,6 +57,10 @@ class TransformerDecoder(nn.Module):
 
     def prepare(self, encoded: Encoded, window: int | None = None) -> DecoderMemory:
         """The prepared keys and values of every layer's cross-attention, or the code C; what self-attentions join."""
+        if window is None and may_keep(self) and None not in (temperatures := self._temperatures()):
+            steps = kept(self, lambda decoder: PlainSteps([*decoder.layers], decoder.norm), temperatures)
+            memories, sources = steps.prepare(encoded)
+            return DecoderMemory(memories, None, steps=partial(steps.step, sources=sources))
         cross = [layer.cross for layer in self.layers]
         attentions = [part for part in cross if isinstance(part, Attention)]
         memories = tuple(attention.prepare(encoded.source, if_padded(encoded.mask), window) for attention in attentions)
@@ -89,8 +76,10 @@ class TransformerDecoder(nn.Module):
         self, tokens: Tensor, memory: DecoderMemory, state: TransformerState, observe: Collection[str] = ()
     ) -> DecoderOutput:
         """One step of each hypothesis, after its last token (B, beams); observes `cross` and `decoder.self`."""
-        past = _Past(state, tokens.shape[1])
+        past = Past(state, tokens.shape[1])
         x = self.embedding.at(tokens, past.place)
+        if memory.steps is not None:
+            return memory.steps(x, past, state=state, observe=observe)  # type: ignore[no-any-return]
         caches, remembered, observed = [], [], ObservedStep()
         found = x
         for number, layer in enumerate(self.layers):
@@ -140,48 +129,9 @@ class TransformerDecoder(nn.Module):
             x = layer.feedforward(x if layer.cross is None else layer.around_cross.leave(x, found))
         return DecoderOutput(self.norm(x), found, observed, drawn=tuple(drawn))
 
+    def _temperatures(self) -> tuple[float | None, ...]:
+        """Those of all attentions, None for one that has to be called as a module."""
+        return tuple(plain_in_heads(part) for layer in self.layers for part in (layer.itself, layer.cross))
+
     def _code(self, encoded: Encoded) -> Tensor:
         return (encoded.final if self.fixed == "last" else mean(encoded))[:, None]
-
-
-class _Past:
-    """What the hypotheses of a step look back at, the token that each reads included; for all layers alike."""
-
-    def __init__(self, state: TransformerState, hypotheses: int) -> None:
-        self.place, self.read = len(state.read), (*state.read, hypotheses)
-        before, batch = sum(state.read), len(state.own)
-        new = torch.arange(before, before + hypotheses, device=state.own.device)[:, None].expand(batch, -1, 1)
-        self.own = torch.cat([state.own, new], 2)
-        self.mask: Tensor | None = None
-        self.places: Tensor | None = None
-        if before + hypotheses > len(self.read):  # else all that was read is everyone's own
-            mask = torch.zeros(batch, hypotheses, before + hypotheses, dtype=torch.bool, device=state.own.device)
-            self.mask = mask.scatter_(2, self.own, True)
-            self.places = torch.arange(len(self.read), device=state.own.device).repeat_interleave(
-                torch.tensor(self.read, device=state.own.device)
-            )
-
-    def step(
-        self, attention: Attention, entered: Tensor, cache: Cache, joined: Joined | None
-    ) -> tuple[Tensor, Tensor, Cache]:
-        """Context (B, beams, width), weights (B, H, beams, read or said), and the cache with one more step.
-
-        The keys of `distance` and `location` are made anew at every step from all that was entered: they stand for the
-        whole sequence.
-        """
-        if not attention.looks_back:
-            entered = entered[:, :, None]  # each hypothesis looks at a memory of its own
-            inputs = entered if cache is None else torch.cat([cache, entered], 2)  # type: ignore[list-item]
-            found, weights, _ = attention.step(entered, attention.prepare(inputs), offset=self.place)
-            return found.squeeze(2), dense(weights).squeeze(3).transpose(1, 2), inputs
-        before = None if cache is None else cache.value  # type: ignore[union-attr]
-        found, weights, memory = attention.look_back(
-            entered, before, joined, at=self.place, mask=self.mask, places=self.places
-        )
-        return found, weights, Shared(memory)
-
-    def within(self, weights: Tensor) -> Tensor:
-        """The weights of each hypothesis' own past alone, (B, H, beams, said)."""
-        if self.mask is None or weights.shape[-1] == len(self.read):
-            return weights
-        return weights.gather(-1, self.own[:, None].expand(-1, weights.shape[1], -1, -1))
