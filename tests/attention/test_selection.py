@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from attending import KERNELS, attended, identity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from regard.attention import selection
 from regard.attention.selection import largest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _by_stages() -> Iterator[None]:
+    """Even a few numbers are gone over by stages."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(selection, "_FEW", 8)
+        yield
 
 
 @st.composite

@@ -71,7 +71,7 @@ class Packed:
         return cls(layer.weight, layer.bias)
 
     def __call__(self, x: Tensor) -> Tensor:
-        if len(x) >= self._rows:
+        if x.shape[0] >= self._rows:  # `len` of a tensor is a call of Python
             return _multiply()(_whole(x), self._blocks, self._bias, "none", [], "")  # type: ignore[no-any-return]
         return torch.mm(x, self._turned) if self._bias is None else torch.addmm(self._bias, x, self._turned)
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 _GROUP = 8
 # Up to so many elements one pass over all of them is faster than finding candidates.
-_FEW = 1 << 17
+_FEW = 1 << 16
 
 
 def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -30,10 +30,10 @@ def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def _candidates(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """`torch.topk`, by stages for long rows: the k largest lie in the k groups with the largest maxima."""
+    """`torch.topk`, by stages for many numbers: the k largest lie in the k groups with the largest maxima."""
     length = scores.shape[-1]
     width = length // _GROUP
-    if width < 4 * k:
+    if width < 4 * k or scores.numel() <= _FEW:
         return scores.topk(k)
     whole = scores[..., : _GROUP * width].unflatten(-1, (_GROUP, width))
     _, groups = _candidates(whole.amax(-2), k)  # group g holds the places g, g + width, ...

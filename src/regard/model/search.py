@@ -199,14 +199,12 @@ class _Search:
             if bool(ends.any()):
                 self._keep(ends, found, parents, said)
                 on &= ~ends
-        going = on.any(1)
         if self.barred:
-            going &= self._may_win(found.masked_fill(~on, float("-inf")), said)
-            on &= going[:, None]
-        self.live = found.masked_fill(~on, float("-inf"))
+            on &= self._may_win(found.masked_fill(~on, float("-inf")), said)[:, None]
+        self.live = found if bool(on.all()) else found.masked_fill(~on, float("-inf"))
         self.tokens = tokens
         self.state = select(state, parents) if self.beams > 1 else state
-        return going
+        return on.any(1)
 
     def _forbid(self, log_probs: Tensor, said: int) -> None:
         """Rule out what can't come next, in place: padding, an end too early, and at the limit all but the end."""
