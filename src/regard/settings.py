@@ -23,7 +23,7 @@ CONTEXTS = (
 POSITIONS = ("sinusoidal", "learned", "rotary", "relative", "alibi", "none")
 
 Medium = Literal["text", "image", "sound"]
-Stem = Literal["embedding", "convolution", "patches", "frames"]
+Stem = Literal["embedding", "convolution", "patches", "frames", "module"]
 Encoder = Literal["recurrent", "transformer", "none"]
 Decoder = Literal["recurrent", "transformer"]
 Metric = Literal["loss", "bleu", "chrf", "accuracy", "cer", "wer", "per", "token_error_rate"]
@@ -63,7 +63,7 @@ class EncoderSettings:
     Args:
         kind: recurrent or transformer, or none: the places of the stem are the memory as they are.
         stem: what makes a vector of each place of a source: embedding (text), convolution or patches (images), frames
-            (sound).
+            (sound), or module (images; one of your own, given in Python as `stem`).
         place: how much of an image or a recording one place stands for: pixels, high x wide (8x4), or frames (4).
             Powers of two for convolution and frames.
         channels: of the first layer of a convolution; each layer that halves the image doubles them.

@@ -72,6 +72,7 @@ class EncoderDecoder(nn.Module):
         target_vocabulary: how many tokens targets are made of.
         source_pad, target_pad: the padding token of each side, which is never predicted.
         bos, eos: the marks of the target's begin and end.
+        stem: the module that makes features of images, for `model.encoder.stem` module; see `GivenStem`.
 
     Raises `RegardError` where settings do not fit each other; the message names the setting.
     """
@@ -86,14 +87,15 @@ class EncoderDecoder(nn.Module):
         target_pad: int = 0,
         bos: int = 2,
         eos: int = 3,
+        stem: nn.Module | None = None,
     ) -> None:
         super().__init__()
         check_context(settings)
         self.settings = settings
         self.source_pad, self.target_pad, self.bos, self.eos = source_pad, target_pad, bos, eos
-        stem = make_stem(settings, source_size)
-        target = _target_embedding(settings, stem, target_vocabulary)
-        self.encoder = make_encoder(settings, stem)
+        made = make_stem(settings, source_size, stem)
+        target = _target_embedding(settings, made, target_vocabulary)
+        self.encoder = make_encoder(settings, made)
         kind = RecurrentDecoder if settings.decoder.kind == "recurrent" else TransformerDecoder
         self.decoder: Decoder = kind(target, settings, settings.memory_width)
         tied = None if settings.share_embeddings == "none" else target.tokens

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from regard.errors import RegardError
 from regard.model.contracts import Stem
 from regard.model.convolution import Convolution, Frames
 from regard.model.embeddings import TokenEmbedding
+from regard.model.given import GivenStem
 from regard.model.patches import Patches
 from regard.model.places import ATTENTION_POSITIONS
 from regard.settings import ModelSettings
 
-IMAGES = ("convolution", "patches")
+IMAGES = ("convolution", "patches", "module")
 
 
-def make_stem(settings: ModelSettings, source_size: int) -> Stem:
-    """The stem of these settings.
+def make_stem(settings: ModelSettings, source_size: int, module: nn.Module | None = None) -> Stem:
+    """The stem of these settings; `module` is the one that `model.encoder.stem` module asks for.
 
     `source_size` is the number of tokens of texts, channels of images, or bands of recordings. Raises `RegardError`
     where settings of the encoder do not fit each other.
     """
     _check(settings)
+    if module is not None and settings.encoder.stem != "module":
+        raise RegardError(
+            f"model.encoder.stem: a module was given, but it is {settings.encoder.stem}; leave out the module, or set "
+            "it to module"
+        )
     encoder, width, longest, dropout = settings.encoder, settings.stem_width, settings.longest, settings.dropout
     if encoder.stem == "convolution":
         return Convolution(source_size, encoder.channels, encoder.place, width, encoder.position, longest, dropout)
+    if encoder.stem == "module":
+        if module is None:
+            raise RegardError(
+                "model.encoder.stem: this model reads images with a torch module of its own, which has to be given "
+                "in Python, as in regard.load(folder, stem=module) or regard.train(pairs, stem=module)"
+            )
+        return GivenStem(module, source_size, encoder.place, width, encoder.position, longest, dropout)
     if encoder.stem == "patches":
         return Patches(source_size, encoder.place, width, encoder.position, longest, dropout)
     # A recurrent encoder knows what follows what.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from regard.data.media import Images, Sounds, Source
@@ -19,31 +20,36 @@ from regard.predictor.intervention import cross_attentions
 from regard.settings import Settings
 
 # What safetensors calls the types that a model's numbers have.
-_STORED = {torch.float32: "F32", torch.float64: "F64", torch.bfloat16: "BF16", torch.float16: "F16"}
+_STORED = {
+    torch.float32: "F32", torch.float64: "F64", torch.bfloat16: "BF16", torch.float16: "F16", torch.int64: "I64",
+    torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL",
+}  # fmt: skip
 
 
-def make_model(settings: Settings, source: Source, target: Tokeniser) -> EncoderDecoder:
-    """A model with fresh weights.
+def make_model(settings: Settings, source: Source, target: Tokeniser, stem: nn.Module | None = None) -> EncoderDecoder:
+    """A model with fresh weights, but for those of `stem`, which `model.encoder.stem` module asks for.
 
     Raises RegardError where settings do not fit each other, and for a model larger than the machine's memory.
     """
-    drawn = outline(settings, source, target)
+    drawn = outline(settings, source, target, stem)
     size, memory = sum(each.nbytes for each in (*drawn.parameters(), *drawn.buffers())), whole_memory()
     if size > memory:
         raise RegardError(
             f"these settings make a model of {size / 2**30:,.1f} GiB, and this machine's memory is "
             f"{memory / 2**30:,.1f} GiB; lower model.encoder.width, model.decoder.width, or the layers"
         )
-    return _model(settings, source, target, _sizes(source, target))
+    return _model(settings, source, target, _sizes(source, target), stem)
 
 
-def outline(settings: Settings, source: Source, target: Tokeniser) -> EncoderDecoder:
+def outline(settings: Settings, source: Source, target: Tokeniser, stem: nn.Module | None = None) -> EncoderDecoder:
     """The model without any numbers: its tensors have names, shapes and types, and take no memory."""
     with torch.device("meta"), _NothingDrawn():
-        return _model(settings, source, target, _sizes(source, target))
+        return _model(settings, source, target, _sizes(source, target), stem)
 
 
-def rows_of_tokens(settings: Settings, source: Source, target: Tokeniser) -> dict[str, int]:
+def rows_of_tokens(
+    settings: Settings, source: Source, target: Tokeniser, stem: nn.Module | None = None
+) -> dict[str, int]:
     """The tensors that have a row for each token of a side, by name: 0 for the source's, 1 for the target's.
 
     These are those that another size of the vocabulary would give another shape.
@@ -54,11 +60,11 @@ def rows_of_tokens(settings: Settings, source: Source, target: Tokeniser) -> dic
         larger[1] = (sizes[0] + 1, sizes[1] + 1)
     elif not isinstance(source, (Images, Sounds)):
         larger[0] = (sizes[0] + 1, sizes[1])
-    plain = _shapes(settings, source, target, sizes)
+    plain = _shapes(settings, source, target, sizes, stem)
     return {
         name: side
         for side, changed in larger.items()
-        for name, shape in _shapes(settings, source, target, changed).items()
+        for name, shape in _shapes(settings, source, target, changed, stem).items()
         if shape != plain[name]
     }
 
@@ -74,10 +80,11 @@ class _NothingDrawn(TorchFunctionMode):
 
 
 def _shapes(
-    settings: Settings, source: Source, target: Tokeniser, sizes: tuple[int, int]
+    settings: Settings, source: Source, target: Tokeniser, sizes: tuple[int, int], stem: nn.Module | None
 ) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"), _NothingDrawn():
-        return {name: tuple(each.shape) for name, each in _model(settings, source, target, sizes).state_dict().items()}
+        made = _model(settings, source, target, sizes, stem)
+    return {name: tuple(each.shape) for name, each in made.state_dict().items()}
 
 
 def _sizes(source: Source, target: Tokeniser) -> tuple[int, int]:
@@ -85,7 +92,9 @@ def _sizes(source: Source, target: Tokeniser) -> tuple[int, int]:
     return source.size if isinstance(source, (Images, Sounds)) else len(source.vocabulary), len(target.vocabulary)
 
 
-def _model(settings: Settings, source: Source, target: Tokeniser, sizes: tuple[int, int]) -> EncoderDecoder:
+def _model(
+    settings: Settings, source: Source, target: Tokeniser, sizes: tuple[int, int], stem: nn.Module | None
+) -> EncoderDecoder:
     return EncoderDecoder(
         settings.model,
         *sizes,
@@ -93,6 +102,7 @@ def _model(settings: Settings, source: Source, target: Tokeniser, sizes: tuple[i
         target_pad=target.pad,
         bos=target.bos,
         eos=target.eos,
+        stem=stem,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from regard.configuration import checked, with_given
 from regard.data.batches import evaluation_batches, restore
@@ -58,8 +58,11 @@ class Predictor:
         self.settings, self.facts = settings, facts
 
     @classmethod
-    def load(cls, folder: str | Path, device: str = "auto") -> Predictor:
+    def load(cls, folder: str | Path, device: str = "auto", stem: nn.Module | None = None) -> Predictor:
         """The model of a folder. Nothing in it is executed.
+
+        A model that was trained with a torch module as its `stem` needs one like it again, which is given the weights
+        of the folder.
 
         Raises RegardError: a file that is missing, damaged or of a newer version, no such device.
         """
@@ -67,8 +70,8 @@ class Predictor:
         settings, facts = load_settings(folder), load_facts(folder)
         source, target = load_sides(folder, settings)
         # The file's size bounds the model's only after both are known to fit.
-        check_fit(outline(settings, source, target), weight_shapes(folder / WEIGHTS), folder / WEIGHTS)
-        model = make_model(settings, source, target)
+        check_fit(outline(settings, source, target, stem), weight_shapes(folder / WEIGHTS), folder / WEIGHTS)
+        model = make_model(settings, source, target, stem)
         model.load_state_dict(load_weights(folder / WEIGHTS))
         check_shown(model, facts, folder / FACTS)
         return cls(model.to(device_of(device)).eval(), source, target, settings, facts)
@@ -373,9 +376,9 @@ class Predictor:
         return weights
 
 
-def load(folder: str | Path, device: str = "auto") -> Predictor:
+def load(folder: str | Path, device: str = "auto", stem: nn.Module | None = None) -> Predictor:
     """The model of a folder, as `Predictor.load`."""
-    return Predictor.load(folder, device)
+    return Predictor.load(folder, device, stem)
 
 
 def _clean(text: str) -> str:

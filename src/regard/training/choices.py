@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from regard.data.detection import detect_kind
 from regard.errors import RegardError
 from regard.settings import ImageSettings, Settings
 from regard.training.corpus import Corpus, Texts
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,21 @@ def choose_reading(given: Given, texts: Texts) -> tuple[dict[str, Any], Reasons]
         wanted |= _image_reading(given, texts)
     chosen = {name: value for name, (value, _) in wanted.items() if given.get(name) is None}
     return chosen, {name: wanted[name][1] for name in chosen}
+
+
+def with_stem(given: Given, module: nn.Module) -> dict[str, Any]:
+    """What was given, and what a torch module that reads images says: how many colours, and pixels to a place.
+
+    Raises RegardError for a module that makes no grid of features, and where it should train in several processes.
+    """
+    from regard.model.given import place_of, reads
+
+    if (given.get("training.devices") or 1) > 1:
+        raise RegardError("training.devices: a module that is given as stem can't be sent to other processes; take 1")
+    colours = given.get("data.image.colours") or ("grey" if reads(module, 1) and not reads(module, 3) else "rgb")
+    found = {"data.image.colours": colours, "model.encoder.place": place_of(module, 3 if colours == "rgb" else 1)}
+    known = {name: value for name, value in given.items() if value is not None}
+    return {"data.medium": "image", "model.encoder.stem": "module", **found, **known}
 
 
 def _usual_rate(texts: Texts) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from regard.configuration import checked, flatten, flatten_settings, read_config, with_given
 from regard.data.describe import describe
@@ -37,7 +38,7 @@ from regard.model.guided import guide_place
 from regard.predictor import Predictor, make_model
 from regard.settings import Settings
 from regard.training import loop
-from regard.training.choices import choose_reading, choose_sizes, choose_tokenisers, complete
+from regard.training.choices import choose_reading, choose_sizes, choose_tokenisers, complete, with_stem
 from regard.training.corpus import Corpus, Texts, encode, length_bound, read_texts_of, texts_of
 from regard.training.estimate import estimate
 from regard.training.processes import launch, on_first, processes, started_outside
@@ -87,6 +88,7 @@ def train(
     guided: str | Path | None = None,
     start_from: str | Path | None = None,
     config: str | Path | None = None,
+    stem: nn.Module | None = None,
     restart: bool = False,
     report: Reporter | None = None,
     **settings: Any,
@@ -108,6 +110,8 @@ def train(
             and those of its tokens that the new model knows too. Where no others are given, its settings of the
             model, and of how images and recordings are read, are those of the new one.
         config: a YAML file of settings.
+        stem: a torch module that makes features (B, D, h, w) of images (B, C, H, W); it is learned further where its
+            parameters require gradients. `regard.load` wants one like it again.
         restart: begin anew in a folder that holds a model already.
         report: what is told of the progress; by default nothing.
         settings: by group, `training={"updates": 1000}`; they override those of `config`.
@@ -117,6 +121,8 @@ def train(
     report = report or Silent()
     given = gather(config, settings, start_from)
     given |= started_outside(given)
+    if stem is not None:
+        given = with_stem(given, stem)
     folder = Path(out)
     going_on = _look_into(folder, given, restart)
     wanted = going_on or complete(given)
@@ -140,7 +146,7 @@ def train(
             found = _begin(folder, texts, given, going_on, report, hold)
             return replace(found, start=Path(start_from)) if start_from is not None else found
 
-        return _train(fabric, begin, report if fabric.is_global_zero else Silent())
+        return _train(fabric, begin, report if fabric.is_global_zero else Silent(), stem)
 
 
 def take_part(fabric: Fabric) -> None:
@@ -152,10 +158,12 @@ def take_part(fabric: Fabric) -> None:
     _train(fabric, begin, Silent())
 
 
-def _train(fabric: Fabric, begin: Callable[[], Beginning], report: Reporter) -> Predictor:
+def _train(
+    fabric: Fabric, begin: Callable[[], Beginning], report: Reporter, stem: nn.Module | None = None
+) -> Predictor:
     found = on_first(fabric, begin)
     prepared, folder = found.prepared, found.folder
-    predictor = new_predictor(prepared, torch.device(fabric.device))
+    predictor = new_predictor(prepared, torch.device(fabric.device), stem)
     parameters = sum(parameter.numel() for parameter in predictor.model.parameters())
     number = f", in {fabric.world_size} processes" if fabric.world_size > 1 else ""
     report.say(f"training {parameters:,} parameters on {fabric.device}{number}; the model's folder is {folder}")
@@ -164,7 +172,7 @@ def _train(fabric: Fabric, begin: Callable[[], Beginning], report: Reporter) -> 
     training = loop.start(predictor, prepared.corpus, prepared.settings, folder, fabric, report, found.state)
     if training.progress.finished:
         report.say(f"this training is finished ({training.progress.reason}); --restart begins anew")
-        return Predictor.load(folder, device=fabric.device.type)
+        return Predictor.load(folder, device=fabric.device.type, stem=stem)
     if found.state is None:
         # Weights without a state would look like a model that can't be trained further, so the state comes first.
         on_first(fabric, lambda: loop.save(training))
@@ -264,11 +272,11 @@ def dry_run(prepared: Prepared, device: torch.device) -> list[str]:
     return [*lines, "", str(found)]
 
 
-def new_predictor(prepared: Prepared, device: torch.device) -> Predictor:
+def new_predictor(prepared: Prepared, device: torch.device, stem: nn.Module | None = None) -> Predictor:
     """A model with fresh weights, made from the seed, with all that it needs to predict."""
     corpus, settings = prepared.corpus, prepared.settings
     torch.manual_seed(settings.training.seed)
-    model = make_model(settings, corpus.source, corpus.target).to(device)
+    model = make_model(settings, corpus.source, corpus.target, stem).to(device)
     return Predictor(model, corpus.source, corpus.target, settings, first_facts(prepared))
 
 

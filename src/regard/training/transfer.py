@@ -35,7 +35,8 @@ def take_weights(predictor: Predictor, folder: Path) -> str:
     settings = load_settings(folder)
     sides = load_sides(folder, settings)
     given, own = load_weights(folder / WEIGHTS), predictor.model.state_dict()
-    rows = rows_of_tokens(predictor.settings, predictor.source, predictor.target)
+    stem = getattr(predictor.model.encoder.embedding, "module", None)
+    rows = rows_of_tokens(predictor.settings, predictor.source, predictor.target, stem)
     common = [_common(*both) for both in zip(sides, (predictor.source, predictor.target), strict=True)]
     taken = [
         name
