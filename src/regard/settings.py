@@ -76,9 +76,9 @@ class EncoderSettings:
         norm: pre or post: where a Transformer normalises its layers.
         position: how a Transformer knows places: sinusoidal, learned, rotary, relative, alibi or none. Places of an
             image have a row and a column, and are sinusoidal, learned or none, whatever the encoder.
-        memory: what stands for each token: states; both: its state and its embedding side by side; or words: both are
-            compared, and the embedding alone is what is looked up. A state knows its neighbours too; with the
-            embedding, weights say better which word was looked at.
+        memory: what stands for each place: states; both: its state and its embedding (what the stem makes of it) side
+            by side; or words: both are compared, and the embedding alone is what is looked up. A state knows its
+            neighbours too; with the embedding, weights say better which word or moment was looked at.
     """
 
     kind: Encoder = "recurrent"

@@ -121,6 +121,7 @@ def test_a_source_is_given_in_many_ways(trained: tuple[str, Path, Path]) -> None
     assert isinstance(encoded, Item)
     assert by_path.attention is not None
     assert by_path.attention.weights.shape[-1] == len(encoded)
+    assert isinstance(by_path.attention.medium, Picture if medium == "image" else Sound)
 
 
 def test_maps_know_what_was_looked_at(trained: tuple[str, Path, Path], tmp_path: Path) -> None:
@@ -136,6 +137,29 @@ def test_maps_know_what_was_looked_at(trained: tuple[str, Path, Path], tmp_path:
         assert found.medium.places == len(found.source)
         assert found.source.pieces[1] == "0.04s"
     assert found.source.text == path
+
+
+def test_times_of_words(trained: tuple[str, Path, Path], tmp_path: Path, capsys: Capture) -> None:
+    medium, pairs, folder = trained
+    paths = [str(pairs.parent / f"{number}.{'png' if medium == 'image' else 'wav'}") for number in range(2)]
+    json_file, srt_file = str(tmp_path / "times.json"), str(tmp_path / "times.srt")
+    code = main(["predict", str(folder), *paths, "--times", json_file, "--min_length", "2"])
+    said = capsys.readouterr()
+    if medium == "image":
+        assert code == 2
+        assert "is no model of recordings" in said.err
+        return
+    heard = json.loads(Path(json_file).read_text(encoding="utf-8"))
+    assert [each["source"] for each in heard] == paths
+    for each, line in zip(heard, said.out.splitlines(), strict=True):
+        assert [word["word"] for word in each["words"]] == line.split()
+        times = [time for word in each["words"] for time in (word["start"], word["end"])]
+        assert times == sorted(times)
+        assert times[-1] <= soundfile.info(each["source"]).duration
+    assert main(["predict", str(folder), *paths, "--times", srt_file]) == 2
+    assert "subtitles are of one recording" in capsys.readouterr().err
+    assert main(["predict", str(folder), paths[0], "--times", srt_file, "--min_length", "2"]) == 0
+    assert Path(srt_file).read_text(encoding="utf-8").startswith("1\n00:00:00,")
 
 
 def test_batches_change_nothing(trained: tuple[str, Path, Path]) -> None:

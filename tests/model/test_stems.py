@@ -23,6 +23,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "transformer": {"kind": "transformer"},
     "transformer post learned": {"kind": "transformer", "norm": "post", "position": "learned"},
     "none": {"kind": "none"},
+    "lstm, words": {"memory": "words"},
+    "transformer, both": {"kind": "transformer", "memory": "both"},
     "pyramid of 2 in 3": {"layers": 3, "pyramid": 2},
     "pyramid alone": {"cell": "gru", "layers": 1, "pyramid": 1},
 }
@@ -237,7 +239,10 @@ def test_half_precision_learns_about_the_same() -> None:
         ({"stem": "patches", "position": "rotary", "kind": "transformer"}, "model.encoder.position: rotary knows one"),
         ({"stem": "convolution", "position": "alibi"}, "model.encoder.position: alibi knows one"),
         ({"kind": "none", "position": "relative"}, "model.encoder.position: relative is for a Transformer"),
-        ({"stem": "patches", "memory": "both"}, "model.encoder.memory: both .* with model.encoder.stem patches"),
+        (
+            {"stem": "frames", "place": "4", "memory": "both", "pyramid": 1},
+            "model.encoder.memory: both .* with model.encoder.pyramid 1",
+        ),
         ({"kind": "none", "memory": "words"}, "model.encoder.memory: words .* with model.encoder.kind none"),
         ({"stem": "patches", "kind": "transformer", "pyramid": 1}, r"model.encoder.pyramid: 1 .*\.kind transformer"),
         ({"pyramid": 1}, r"model.encoder.pyramid: 1 .*\.stem embedding"),

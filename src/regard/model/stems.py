@@ -61,9 +61,9 @@ def _check(settings: ModelSettings) -> None:
             f"model.encoder.position: {encoder.position} is for a Transformer; with model.encoder.kind none take "
             "sinusoidal, learned or none"
         )
-    if encoder.memory != "states" and (not text or encoder.kind == "none"):
-        why = f"with {stem}" if not text else "with model.encoder.kind none"
-        raise RegardError(f"model.encoder.memory: {encoder.memory} has no place {why}; take states")
+    if encoder.memory != "states" and (encoder.kind == "none" or encoder.pyramid):
+        why = f"model.encoder.pyramid {encoder.pyramid}" if encoder.pyramid else "model.encoder.kind none"
+        raise RegardError(f"model.encoder.memory: {encoder.memory} has no place with {why}; take states")
     if encoder.pyramid and (text or encoder.kind != "recurrent"):
         why = stem if text else f"model.encoder.kind {encoder.kind}"
         raise RegardError(f"model.encoder.pyramid: {encoder.pyramid} has no place with {why}; take 0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from regard.data.encoding import Encoding
 from regard.data.tokenisers import Tokeniser
@@ -47,7 +48,7 @@ def shown_map(every: AttentionMap, facts: Facts, reading: bool) -> AttentionMap:
     layers, heads = every.weights.shape[:2]
     if layers * heads == 1:
         # Nothing was chosen, so the note says nothing.
-        found = AttentionMap(every.weights[0, 0], every.source, every.target, axes=(), place=every.place)
+        found = replace(every, weights=every.weights[0, 0], axes=())
     else:
         layer, head = facts.shown
         chosen = every.select(layer=layer)

@@ -30,7 +30,7 @@ PITCHES = {key: (ROWS[place // 3], COLUMNS[place % 3]) for place, key in enumera
 
 Part = Literal["train", "dev", "test"]
 SIZES: dict[Part, int] = {"train": 1500, "dev": 100, "test": 300}
-FEWEST, MOST = 3, 10
+FEWEST, MOST = 3, 8
 #: Seconds that the tones of one recording last, those of its pauses, and of a hesitation.
 TONE, PAUSE, HESITATION = (0.08, 0.25), (0.05, 0.25), (0.3, 0.8)
 #: Signal to noise in decibels.
@@ -113,28 +113,28 @@ def tones(seed: int = 0) -> list[Dialled]:
     return [_dialled(next(supply), part, draw) for part, size in SIZES.items() for _ in range(size)]
 
 
-def write(folder: str | Path, seed: int = 0) -> list[Dialled]:
-    """Write the corpus to a folder and return it.
+def write(folder: str | Path, seed: int = 0) -> list[tuple[Path, Dialled]]:
+    """Write the corpus to a folder, and return the path of each recording with it.
 
     `train.tsv`, `dev.tsv` and `test.tsv` have lines `FILE TAB KEYS`, the files named as seen from the folder;
     `gold.jsonl` has the spans of the keys of each file. Raises RegardError where it can't be written.
     """
     folder = Path(folder)
     lines: dict[Part, list[str]] = {part: [] for part in SIZES}
-    gold = []
+    gold, written = list[str](), list[tuple[Path, Dialled]]()
     for part in SIZES:
         make_folder(folder / part)
-    corpus = tones(seed)
-    for dialled in corpus:
+    for dialled in tones(seed):
         rows = lines[dialled.part]
         name = f"{dialled.part}/{len(rows) + 1:04}.wav"
         write_bytes(folder / name, wav(dialled.samples()))
+        written.append((folder / name, dialled))
         rows.append(f"{name}\t{dialled.target}\n")
         gold.append(json.dumps({"file": name, "keys": dialled.target, "spans": dialled.spans}) + "\n")
     for part in SIZES:
         write_bytes(folder / f"{part}.tsv", "".join(lines[part]).encode())
     write_bytes(folder / "gold.jsonl", "".join(gold).encode())
-    return corpus
+    return written
 
 
 def wav(samples: NDArray[np.int16], rate: int = RATE) -> bytes:
@@ -170,7 +170,7 @@ def _dialled(keys: str, part: Part, draw: Draw) -> Dialled:
         keys=keys,
         spans=tuple(spans),
         seconds=_rounded(at + _within(draw, PAUSE)),
-        level=10 ** (_within(draw, (-30.0, -3.0)) / 20),
+        level=10 ** (_within(draw, (-30.0, -12.0)) / 20),
         balance=10 ** (_within(draw, (-4.0, 4.0)) / 20),
         detuned=_within(draw, (0.985, 1.015)),
         signal_to_noise=_within(draw, NOISE),
