@@ -11,7 +11,7 @@ tf = pytest.importorskip("transformers")
 
 import regard  # noqa: E402
 from observe_compared import compared  # noqa: E402
-from observe_models import Case, cases  # noqa: E402
+from observe_models import Case, cases, text  # noqa: E402
 from regard.errors import RegardError  # noqa: E402
 from regard.observe import Observe  # noqa: E402
 
@@ -106,3 +106,41 @@ def test_statistics_that_were_not_asked_for_are_named() -> None:
         _ = next(iter(seen.values())).weights
     with pytest.raises(RegardError, match="did you mean"):
         _ = seen["encoder.layer.0.attention.slf"]
+
+
+def test_a_backend_of_ones_own_is_read_by_its_arguments() -> None:
+    """One that is given no matrix as a mask and gives no weights, as those of flash attention."""
+
+    def backend(module: Any, query: Any, key: Any, value: Any, mask: Any, scaling: float, **_: Any) -> Any:
+        assert mask is None
+        key, value = (x.repeat_interleave(module.num_key_value_groups, 1) for x in (key, value))
+        scores = (query @ key.mT * scaling).masked_fill(torch.ones(11, 11).triu(1).bool(), -torch.inf)
+        return (torch.softmax(scores, -1) @ value).transpose(1, 2), None
+
+    tf.AttentionInterface.register("of_ones_own", backend)
+    torch.manual_seed(1)
+    case = CASES["Llama"]
+    ids = text(padded=False)["input_ids"]
+    model, eager = case.make("of_ones_own"), case.make("eager")
+    with regard.observe(model, dense=True) as seen, torch.no_grad():
+        model(ids)
+        expected = eager(ids, output_attentions=True).attentions
+    for layer, right in zip(seen.at("decoder.self"), expected, strict=True):
+        torch.testing.assert_close(layer.weights, right, atol=1e-5, rtol=1e-4)
+
+
+def test_a_mask_that_is_a_program_is_told_of() -> None:
+    case = CASES["Llama"]
+    model = case.make("of_programs")
+    module = model.model.layers[0].self_attn
+    query, key = torch.randn(1, 4, 3, 8), torch.randn(1, 2, 3, 8)
+    with regard.observe(model) as seen:
+        attend = model.model.layers[0].self_attn.forward.__globals__["ALL_ATTENTION_FUNCTIONS"]["of_programs"]
+        attend(module, query, key, key, object(), scaling=1.0)
+    with pytest.raises(
+        RegardError, match="masks by a object, which is not read; load it with attn_implementation='sdpa'"
+    ):
+        seen.map()
+
+
+tf.AttentionInterface.register("of_programs", lambda module, query, *_, **__: (query.transpose(1, 2), None))

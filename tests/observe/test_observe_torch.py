@@ -177,6 +177,18 @@ def test_observers_nest_and_see_their_own_models_alone() -> None:
         _ = outer[""]
 
 
+def test_observers_may_leave_in_any_order() -> None:
+    model, x = Own(), drawn(BATCH, LENGTH, WIDTH)
+    first, second = regard.observe(model), regard.observe(model)
+    early, late = first.__enter__(), second.__enter__()
+    model(x)
+    first.__exit__(None, None, None)
+    model(x)
+    second.__exit__(None, None, None)
+    assert (len(early.passes), len(late.passes)) == (1, 2)
+    assert "forward" not in vars(model)
+
+
 def test_every_thread_has_its_own_passes() -> None:
     model = nn.Sequential(Own(), nn.Flatten(2), nn.Linear(LENGTH * WIDTH // HEADS, LENGTH * WIDTH // HEADS))
     lengths = torch.arange(2, 2 + 6).tolist()

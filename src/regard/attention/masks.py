@@ -29,6 +29,10 @@ class BoundMask(Protocol):
         """A range of keys outside of which no row of the tile may attend to anything, told without looking at data."""
         ...
 
+    def doubtful(self, tile: Tile, offset: int) -> tuple[int, int]:
+        """The keys of the tile that have to be looked at: every row may attend to all others, as far as this goes."""
+        ...
+
 
 class Mask(Protocol):
     """What `attend(mask=...)` takes besides tensors."""
@@ -136,6 +140,9 @@ class Lengths:
     def reach(self, tile: Tile, offset: int) -> tuple[int, int]:
         return tile.k
 
+    def doubtful(self, tile: Tile, offset: int) -> tuple[int, int]:
+        return tile.k
+
 
 @tree
 class Causal:
@@ -148,6 +155,9 @@ class Causal:
 
     def reach(self, tile: Tile, offset: int) -> tuple[int, int]:
         return 0, tile.q[1] + offset
+
+    def doubtful(self, tile: Tile, offset: int) -> tuple[int, int]:
+        return min(max(tile.k[0], tile.q[0] + offset + 1), tile.k[1]), tile.k[1]
 
 
 @tree
@@ -163,6 +173,9 @@ class Band:
 
     def reach(self, tile: Tile, offset: int) -> tuple[int, int]:
         return tile.q[0] + offset - self.width, tile.q[1] + offset + self.width
+
+    def doubtful(self, tile: Tile, offset: int) -> tuple[int, int]:
+        return tile.k
 
 
 @tree
@@ -180,6 +193,9 @@ class Window:
     def reach(self, tile: Tile, offset: int) -> tuple[int, int]:
         return tile.k
 
+    def doubtful(self, tile: Tile, offset: int) -> tuple[int, int]:
+        return tile.k
+
 
 @tree
 class Boolean:
@@ -195,4 +211,7 @@ class Boolean:
         return parts[0]
 
     def reach(self, tile: Tile, offset: int) -> tuple[int, int]:
+        return tile.k
+
+    def doubtful(self, tile: Tile, offset: int) -> tuple[int, int]:
         return tile.k

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -142,14 +143,21 @@ class _Reduction:
         return work.get("weights", tile.shape) if self.top is None else self.top.room(tile)
 
     def add(
-        self, tile: Tile, weights: Tensor, factor: Tensor | None, logs: Tensor | None, work: Workspace, waits: bool
+        self,
+        tile: Tile,
+        weights: Tensor,
+        rescaled: tuple[Tensor, Tensor] | None,
+        logs: Tensor | None,
+        work: Workspace,
+        waits: bool,
     ) -> None:
-        """Take in a tile of weights, `weights` times `factor` (n, R, 1) where there is one.
+        """Take in a tile of weights, to be `rescaled` by a factor f (n, R, 1), with each row's mass beside it.
 
         `logs` are the logarithms of `weights` where the kernel has them anyway; they are written over. `waits` says
         that the weights are in the last `room`, and may be looked through later.
         """
         at = (slice(*tile.n), slice(*tile.q))
+        factor, mass = rescaled or (None, None)
         if self.top is not None and waits:
             self.top.add(tile, factor)
         elif self.top is not None:
@@ -159,20 +167,17 @@ class _Reduction:
             self.received[slice(*tile.n), slice(*tile.k)] += sums
         if self.support is not None:
             self.support[at] = torch.count_nonzero(weights, dim=-1)
-        mass = None
-        if self.mass is not None or (self.entropy is not None and factor is not None):
-            mass = weights.sum(-1) if factor is None else weights.sum(-1).mul_(factor.squeeze(-1))
-        if self.mass is not None and mass is not None:
-            self.mass[at] = mass
+        if self.mass is not None:
+            self.mass[at] = weights.sum(-1) if mass is None else mass.squeeze(-1)
         if self.entropy is None:
             return
         if logs is None:
             self.entropy[at] = torch.special.entr(weights, out=work.get("entropy", weights.shape)).sum(-1)
-        elif factor is None or mass is None:
-            self.entropy[at] = -logs.mul_(weights).sum(-1)
-        else:  # ln(f w) = ln w + ln f
-            surprise = logs.mul_(weights).sum(-1).mul_(factor.squeeze(-1))
-            self.entropy[at] = -surprise.add_(torch.xlogy(mass, factor.squeeze(-1)))
+            return
+        surprise = logs.mul_(weights).sum(-1, keepdim=True)
+        if factor is not None and mass is not None:  # ln(f w) = ln w + ln f
+            surprise.mul_(factor).add_(torch.xlogy(mass, factor))
+        self.entropy[at] = -surprise.squeeze(-1)
 
     def result(self, lead: tuple[int, ...], rows: Tensor | None) -> Observed:
         def shaped(found: Tensor | None) -> Tensor | None:
@@ -227,21 +232,21 @@ def observe_tiles(problem: Problem, row: Row | None, request: Observe) -> Observ
         low, high = max(first, tile.q[0]), min(last, tile.q[1])
         if not request.statistics and low >= high:
             continue
-        factor: Tensor | None = None
+        rescaled: tuple[Tensor, Tensor] | None = None
         logs: Tensor | None = None
         if plain:
-            weights, factor, logs = _softmax_tile(problem, tile, request.entropy, reduction.room(tile, work), work)
+            weights, rescaled, logs = _softmax_tile(problem, tile, request.entropy, reduction.room(tile, work), work)
         elif row is None:
             weights = _fitted(problem, tile, work)
         else:
             weights = tile_weights(problem, row, tile, work)
         if rows is not None and low < high:
             inside = weights[:, low - tile.q[0] : high - tile.q[0]]
-            if factor is not None:
-                inside = inside * factor[:, low - tile.q[0] : high - tile.q[0]]
+            if rescaled is not None:
+                inside = inside * rescaled[0][:, low - tile.q[0] : high - tile.q[0]]
             rows[slice(*tile.n), low - first : high - first, slice(*tile.k)] = inside
         if request.statistics:
-            reduction.add(tile, weights, factor, logs, work, waits=plain)
+            reduction.add(tile, weights, rescaled, logs, work, waits=plain)
     return reduction.result(problem.lead, rows)
 
 
@@ -253,8 +258,8 @@ def _plain_softmax(problem: Problem) -> bool:
 
 def _softmax_tile(
     problem: Problem, tile: Tile, logarithms: bool, room: Tensor, work: Workspace
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Weights up to a factor of each row, w = e^(s - max s), made in `room`; the factor 1 / sum w; and s - max s.
+) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:
+    """Weights w = e^(s - max s) made in `room`; the factor 1 / sum w with each row's mass; and s - max s.
 
     The tile has the whole row, so that the log-sum-exp need not be known; and nothing is divided but what is reduced.
     """
@@ -264,17 +269,20 @@ def _softmax_tile(
     for sink in sinks:
         top = torch.maximum(top, sink)
     top.masked_fill_(top == float("-inf"), 0.0)
-    logs = scores.sub_(top)
-    weights = torch.exp(logs, out=room)
-    total = weights.sum(-1, keepdim=True)
+    # What would underflow, or is forbidden, is made 0 by a threshold: torch's exp is several times slower there.
+    floor = math.ceil(math.log(torch.finfo(scores.dtype).tiny))
+    logs = scores.sub_(top).clamp_(min=floor)
+    weights = torch.exp(logs, out=room if room.is_contiguous() else work.get("weights", tile.shape))
+    torch.threshold_(weights, math.exp(floor) * 1.001, 0.0)
+    if not room.is_contiguous():
+        room.copy_(weights)
+    mass = weights.sum(-1, keepdim=True)
+    total = mass.masked_fill(mass == 0, 1.0)
     for sink in sinks:
         total += (sink - top).exp_()
-    factor = total.masked_fill_(total == 0, 1.0).reciprocal_()
-    if not logarithms:
-        return weights, factor, None
-    if problem.masks or problem.filters or problem.terms:
-        logs.clamp_(min=torch.finfo(logs.dtype).min)  # 0 times -inf is not 0
-    return weights, factor, logs
+    factor = total.reciprocal_()
+    mass.mul_(factor)
+    return weights, (factor, mass), logs if logarithms else None
 
 
 def _fitted(problem: Problem, tile: Tile, work: Workspace) -> Tensor:

@@ -156,9 +156,12 @@ def tile_scores(problem: Problem, tile: Tile, work: Workspace) -> Tensor:
     scores = problem.pair.scores(query, key, tuple(p.take(tile) for p in problem.pair.weights), scores, work)
     for term in problem.terms:
         scores.add_(term.tile(term.values.take(tile), tile))
-    passes = allowed(problem, tile)
-    if passes is not None:
-        scores.masked_fill_(~passes, float("-inf"))
+    for mask in problem.masks:
+        low, high = mask.doubtful(tile, problem.offset)
+        if low < high:
+            part = Tile(tile.n, tile.q, (low, high))
+            may = mask.tile(tuple(p.take(part) for p in mask.parts), part, problem.offset, problem.device)
+            scores[..., low - tile.k[0] : high - tile.k[0]].masked_fill_(~may, float("-inf"))
     passes = keep(problem, tile, scores, query, key)
     if passes is not None:
         scores.masked_fill_(~passes, float("-inf"))

@@ -12,7 +12,7 @@ from regard.attention import Observe, Observed, causal, function, observed, soft
 from regard.attention.observe import observe_dense
 
 #: Up to so many weights of a call the whole matrix is made at once: there is no memory to be saved.
-DENSE = 1 << 18
+DENSE = 1 << 20
 
 
 @dataclass(frozen=True)

@@ -103,9 +103,7 @@ class observe:
     ) -> None:
         unwatch(self)
         for name in ("forward", "generate"):
-            old = vars(self._model).get(name)
-            if getattr(old, "regard_observer", None) is self:
-                _put(self._model, name, old.regard_before)  # type: ignore[union-attr]
+            self._unbracket(name)
         for one in self._seen.passes:
             for layer in one.layers.values():
                 layer.settle()
@@ -185,7 +183,6 @@ class observe:
 
     def _bracket(self, name: str) -> None:
         """Exchange a method of this one model by the same within a pass; a hook would change the way torch takes."""
-        before = vars(self._model).get(name)
         state = self._thread
 
         @functools.wraps(getattr(self._model, name))
@@ -194,6 +191,7 @@ class observe:
                 state.open = Pass(_beams(self._model, given) if name == "generate" else 1)
             state.depth += 1
             try:
+                before = vars(within)["regard_before"]
                 if before is None:  # by the class, whose method may be exchanged too
                     return getattr(type(self._model), name)(self._model, *args, **given)
                 return before(*args, **given)
@@ -202,8 +200,20 @@ class observe:
                 if not state.depth:
                     state.open = None
 
-        within.regard_observer, within.regard_before = self, before  # type: ignore[attr-defined]
+        vars(within).update(regard_observer=self, regard_before=vars(self._model).get(name))
         _put(self._model, name, within)
+
+    def _unbracket(self, name: str) -> None:
+        """Put a method back, also from under that of an observer that stays longer."""
+        above, found = None, vars(self._model).get(name)
+        while found is not None and getattr(found, "regard_observer", None) is not self:
+            above, found = found, getattr(found, "regard_before", None)
+        if found is None:
+            return
+        if above is None:
+            _put(self._model, name, found.regard_before)
+        else:
+            above.regard_before = found.regard_before
 
     def _unseen(self) -> list[str]:
         """Innermost modules that are called attention and made no call, nor did any module beside or inside them."""
