@@ -127,8 +127,8 @@ def _peers(done: dict[str, Any], found: dict[str, dict[str, Any]]) -> list[str]:
     head = ("way", "s", "MB", "difference from eager", "outputs those of sdpa, to the bit")
     return [
         "## Beside other tools",
-        "All weights of a GPT-2 of the usual size (12 layers, 12 heads, 768; at random) for 256 tokens, fp32. The "
-        "least seconds of 11 calls (of 1 where it takes over 5); by how many MB the process grew (the weights are 38 MB). attnread "
-        "pins other versions of torch and transformers; it ran here with those named above.",
+        "All weights of a GPT-2 of the usual size (12 layers, 12 heads, 768; at random) for 256 tokens, fp32. "
+        "The least seconds of 11 calls (of 1 where it takes over 5); by how many MB the process grew (weights: 38 MB). "
+        "attnread pins other versions of torch and transformers; it ran here with those named above.",
         measure.table(head, rows),
     ]
