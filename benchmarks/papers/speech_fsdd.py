@@ -5,7 +5,8 @@
 The same recurrent model with one fixed context, with additive attention to the content of the memory (Bahdanau et al.
 2015), and with attention that is aware of where it looked before (Chorowski et al. 2015). Utterances have 1 to 6 digits
 in training, dev and test; `long` has 8 to 12, made of the recordings of the part test by the rule of `long_utterances`
-(and `dev long` of those of the part dev, which settings were chosen by).
+(and `dev long` of those of the part dev, which settings were chosen by), predicted whole, and in pieces of at most
+2 seconds that are cut at quiet moments (`search.piece`, chosen on `dev long` of 1, 2 and 3).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ TABLE, CORPUS = "speech_fsdd", "speech-fsdd"
 SEEDS = (1,)
 RATE, GAP = 8000, 400
 LONG, LONG_COUNT, LONG_SEED = range(8, 13), 100, 2026
+PIECE = 2.0
 
 COMMON: dict[str, Any] = {
     "data.sound.rate": RATE,
@@ -81,11 +83,13 @@ def job(model: str, seed: int) -> Job:
 
 
 def scored(predictor: Predictor) -> Mapping[str, Any]:
-    """WER of each list, and of the test list by the digits of an utterance."""
+    """WER of each list, whole and by the digits of an utterance."""
     found: dict[str, Any] = {}
-    for part in ("dev", "test", "dev long", "test long"):
-        rows = [line.split("\t") for line in (prepared() / f"{part.replace(' ', '-')}.tsv").read_text().splitlines()]
-        said = predictor.predict([str(prepared() / name) for name, _ in rows], beam=5)
+    for part in ("dev", "test", "dev long", "test long", "dev long in pieces", "test long in pieces"):
+        name = part.removesuffix(" in pieces").replace(" ", "-")
+        rows = [line.split("\t") for line in (prepared() / f"{name}.tsv").read_text().splitlines()]
+        piece = PIECE if part.endswith("in pieces") else None
+        said = predictor.predict([str(prepared() / file) for file, _ in rows], beam=5, piece=piece)
         counted = statistics("wer", [each.text for each in said], [words for _, words in rows])
         score = counted.score()
         found[part] = {"wer": score.value, "words": sum(len(words.split()) for _, words in rows), "of": len(rows)}

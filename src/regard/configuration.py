@@ -35,6 +35,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("height", "mels", "mask_frames", "mask_bands"), (1, 2**13)),
     **dict.fromkeys(("data.sound.window", "hop"), (0.001, 1)),
     "window": (1, 10**6),
+    "piece": (0.1, 14_400),
     **dict.fromkeys(("low", "high"), (0, 10**6)),
     **dict.fromkeys(("seconds",), (0.01, 10**6)),
     "pyramid": (0, 6),

@@ -420,6 +420,8 @@ class SearchSettings:
         max_source: texts of more tokens are answered with nothing, and told; none: 20 times data.max_source_tokens.
         window: a step looks at so many places at most on either side of the median of where the step before looked, as
             suits recordings longer than those of the training; none: as model.cross.window says.
+        piece: recordings longer than so many seconds are cut at their quietest moments, into pieces of at most so many
+            that are predicted one by one; none: not at all. About as many as most recordings of the training have.
         n_best: how many predictions for each source.
         batch: how many sources at a time.
     """
@@ -431,6 +433,7 @@ class SearchSettings:
     max_length: int | None = None
     max_source: int | None = None
     window: int | None = None
+    piece: float | None = None
     n_best: int = 1
     batch: int = 64
 

@@ -17,7 +17,9 @@ import regard
 from regard.cli import main
 from regard.data.media import Item
 from regard.folder import WEIGHTS, load_weights
-from regard.maps import Picture, Sound, load_maps
+from regard.maps import Picture, Sound, load_maps, word_times
+from regard.predictor import pieces
+from regard.predictor.pieces import heard
 from regard.training import loop
 
 Capture = pytest.CaptureFixture[str]
@@ -160,6 +162,47 @@ def test_times_of_words(trained: tuple[str, Path, Path], tmp_path: Path, capsys:
     assert "subtitles are of one recording" in capsys.readouterr().err
     assert main(["predict", str(folder), paths[0], "--times", srt_file, "--min_length", "2"]) == 0
     assert Path(srt_file).read_text(encoding="utf-8").startswith("1\n00:00:00,")
+
+
+def test_a_long_recording_in_pieces(
+    trained: tuple[str, Path, Path], tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    medium, _, folder = trained
+    if medium != "sound":
+        return
+    model, samples = regard.load(folder), np.tile(hums("0123456"), 5)
+    whole = model.predict((samples, _RATE), piece=0.5, min_length=1)
+    assert len(whole.pieces) >= 7
+    assert whole.text == " ".join(piece.text for piece in whole.pieces)
+    assert whole.log_prob == pytest.approx(sum(piece.log_prob for piece in whole.pieces))
+    found = whole.attention
+    assert found is not None
+    assert isinstance(found.medium, Sound)
+    assert np.array_equal(found.medium.samples, samples)
+    assert found.source.pieces == model.labels(model.encode((samples, _RATE))).pieces
+    assert found.target.text == whole.text
+    assert found.weights.sum(-1) == pytest.approx(np.ones(len(found.target)), abs=1e-5)
+    # A piece is predicted as a recording of its own.
+    first = whole.pieces[0].attention
+    assert first is not None
+    assert isinstance(first.medium, Sound)
+    alone = model.predict((first.medium.samples, _RATE), min_length=1)
+    assert alone.text == whole.pieces[0].text
+    words = heard(whole)
+    assert [word.word for word in words] == whole.text.split()
+    apart = [(word.start, word.end) for word in words]
+    assert np.allclose(apart, [(word.start, word.end) for word in word_times(found)])
+    # Where the map of the whole is too large there are those of the pieces, and the times of all words.
+    monkeypatch.setattr(pieces, "MOST_BYTES", 1000)
+    large = model.predict((samples, _RATE), piece=0.5, min_length=1)
+    assert (large.text, large.attention) == (whole.text, None)
+    assert "too long for a map of the whole" in large.note
+    assert heard(large) == words
+    soundfile.write(tmp_path / "long.wav", samples, _RATE)
+    arguments = ["predict", str(folder), str(tmp_path / "long.wav"), "--piece", "0.5", "--min_length", "1"]
+    assert main([*arguments, "--times", str(tmp_path / "times.json")]) == 0
+    assert "pieces" in capsys.readouterr().err
+    assert len(json.loads((tmp_path / "times.json").read_text(encoding="utf-8"))[0]["words"]) == len(words)
 
 
 def test_batches_change_nothing(trained: tuple[str, Path, Path]) -> None:

@@ -158,9 +158,9 @@ def _write(found: Sequence[Prediction], given: argparse.Namespace) -> None:
     from regard.maps import pharaoh, save_maps
 
     shown = [each.attention for each in found if each.attention is not None]
-    if not shown:
-        raise RegardError("there is no attention to write, since all texts are empty")
     options = vars(given)
+    if not shown and "times" not in options:
+        raise RegardError("there is no attention to write, since all texts are empty or too long for a map")
 
     def every() -> Iterator[AttentionMap]:
         return (each.every_attention for each in found if each.every_attention is not None)
@@ -177,10 +177,10 @@ def _write(found: Sequence[Prediction], given: argparse.Namespace) -> None:
             f"regard: {count} attention maps in {given.maps}; `regard show {given.maps}` prints them", file=sys.stderr
         )
     if "times" in options:
-        from regard.maps import save_times, word_times
+        from regard.maps import save_times
+        from regard.predictor.pieces import heard
 
-        heard = [(each.source, [] if each.attention is None else word_times(each.attention)) for each in found]
-        save_times(heard, given.times)
+        save_times([(each.source, heard(each)) for each in found], given.times)
     for picture in pictures_of(given):
         write_picture(shown, picture)
     if "html" in options:

@@ -190,26 +190,26 @@ class Sounds:
         return torch.from_numpy(whole), torch.from_numpy(lengths)
 
     def tokens(self, item: Item) -> Tokens:
-        step = self._step
+        step = self.step
         return _tokens(item, [f"{place * step:.2f}s" for place in range(len(item))])
 
     def look(self, item: Item) -> Sound:
         from regard.maps import Sound
 
         assert self.settings.rate is not None
-        return Sound(item.values, self.settings.rate, len(item), self._step)
+        return Sound(item.values, self.settings.rate, len(item), self.step)
 
     def described(self) -> str:
         return (
             f"recordings, {self.settings.rate:,} samples a second, in {self.settings.mels} bands; a place stands for "
-            f"{self._step:.3g} seconds"
+            f"{self.step:.3g} seconds"
         )
 
     def key(self) -> str:
         return _key(self.medium, {"rate": self.settings.rate})
 
     @property
-    def _step(self) -> float:
+    def step(self) -> float:
         """Seconds of a place."""
         from regard.data.mel import hop_seconds
 

@@ -16,7 +16,8 @@ class Prediction:
     trained, and `every_attention` has them all. Both are None for a model without attention and for an empty text.
     `alternatives` are the next best outputs, the best of them first. `unknown` names the pieces of the source that the
     model has never seen; `note` says what a person should know of this prediction. Where `read` is False the source, a
-    file among several, could not be read, and the note says why.
+    file among several, could not be read, and the note says why. `pieces` are the predictions of the pieces that a long
+    recording was cut into (`search.piece`), each with its map; `attention` is None where a map of all is too large.
     """
 
     source: str
@@ -29,6 +30,7 @@ class Prediction:
     note: str = ""
     tokens: tuple[int, ...] = field(default=(), repr=False)
     read: bool = True
+    pieces: tuple[Prediction, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         return self.text

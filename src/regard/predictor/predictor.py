@@ -27,6 +27,7 @@ from regard.model.streaming import check_streaming, stream
 from regard.predictor.building import check_fit, check_shown, device_of, make_model, outline
 from regard.predictor.intervention import between, cross_attentions
 from regard.predictor.labels import said_tokens, shown_map, source_tokens, target_tokens
+from regard.predictor.pieces import pieces_of, put_together
 from regard.predictor.prediction import Prediction, Spoken
 from regard.settings import Medium, SearchSettings, Settings
 
@@ -125,20 +126,10 @@ class Predictor:
         if attention is not None and not single:
             raise RegardError("predict: attention replaces the weights of one source; give a single one")
         encodings = self._encoded(listed, single)
-        most = self._longest_source(settings)
-        filled = [number for number, encoding in enumerate(encodings) if 0 < len(encoding) <= most]
-        if attention is None:
-            found = self._search([encodings[number] for number in filled], settings)
-        elif filled:
-            with between(self.model, self._replacement(attention, encodings[0])):
-                found = self._search(encodings, settings)
-        else:
-            found = []
-        hypotheses = dict(zip(filled, found, strict=True))
-        predictions = [
-            self._prediction(encoding, hypotheses[number]) if number in hypotheses else self._nothing(encoding, most)
-            for number, encoding in enumerate(encodings)
-        ]
+        piece = settings.piece if attention is None else None
+        cut = [pieces_of(self.source, encoding, piece) for encoding in encodings]
+        found = iter(self._predicted([part for parts in cut for part in parts], settings, attention))
+        predictions = [put_together([next(found) for _ in parts]) for parts in cut]
         return predictions[0] if single else predictions
 
     def stream(self, chunks: Iterable[str]) -> Iterator[Spoken]:
@@ -268,6 +259,24 @@ class Predictor:
                     raise
                 found.append(Item(name_of(source), _NO_NUMBERS, (0,), (str(error),)))
         return found
+
+    def _predicted(
+        self, encodings: Sequence[Encoding | Item], settings: SearchSettings, attention: Any
+    ) -> list[Prediction]:
+        most = self._longest_source(settings)
+        filled = [number for number, encoding in enumerate(encodings) if 0 < len(encoding) <= most]
+        if attention is None:
+            found = self._search([encodings[number] for number in filled], settings)
+        elif filled:
+            with between(self.model, self._replacement(attention, encodings[0])):
+                found = self._search(encodings, settings)
+        else:
+            found = []
+        hypotheses = dict(zip(filled, found, strict=True))
+        return [
+            self._prediction(encoding, hypotheses[number]) if number in hypotheses else self._nothing(encoding, most)
+            for number, encoding in enumerate(encodings)
+        ]
 
     def _map(self, weights: Any, source: Encoding | Item, target: Tokens, place: str = "cross") -> AttentionMap:
         """The map of all layers and heads, of `weights` (layers, heads, target tokens, places)."""
