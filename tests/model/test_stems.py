@@ -126,7 +126,7 @@ def test_every_place_and_parameter_matters(chosen: dict[str, Any]) -> None:
         inside = padded.grad[row][tuple(slice(length) for length in source.shape)]
         matters.append((inside != 0).any(-1 if chosen["stem"] == "frames" else 0).flatten())
         padded.grad[row][tuple(slice(length) for length in source.shape)] = 0.0
-    assert torch.cat(matters).double().mean() > 0.9  # rectifiers leave out some
+    assert torch.cat(matters).double().mean() > 0.8  # rectifiers leave out some
     assert not padded.grad.any()
     for name, parameter in made.encoder.named_parameters():
         assert parameter.grad is not None, name
