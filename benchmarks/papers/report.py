@@ -11,6 +11,7 @@ from statistics import fmean, stdev
 
 import curves
 import hansards
+import hard_attention
 import pocket_aligner
 import tatoeba_cmn
 import tom_and_jerry
@@ -37,8 +38,10 @@ def page() -> str:
     both = list(records(tom_and_jerry.TABLE).values())
     aligned = finished(hansards.TABLE, hansards.jobs())
     pocket = finished(pocket_aligner.TABLE, pocket_aligner.jobs())
-    parts = [_OPENING, *_chinese(chinese), *_both(both), *_curves(learned), *_hansards(aligned), *_pocket(pocket)]
-    return "\n\n".join([*parts, *_surroundings([*chinese, *both, *learned, *aligned, *pocket])]) + "\n"
+    hard = finished(hard_attention.TABLE, hard_attention.jobs())
+    parts = [_OPENING, *_chinese(chinese), *_both(both), *_curves(learned), *hard_attention.sections(hard, _table)]
+    parts += [*_hansards(aligned), *_pocket(pocket)]
+    return "\n\n".join([*parts, *_surroundings([*chinese, *both, *learned, *hard, *aligned, *pocket])]) + "\n"
 
 
 _OPENING = """# Results
