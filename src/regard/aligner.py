@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from regard.maps import (
     Link,
     Links,
     flip,
+    idle_words,
     links_from,
     mean_links,
     pharaoh,
@@ -35,6 +36,9 @@ from regard.settings import Words
 if TYPE_CHECKING:
     from regard.predictor import Predictor
     from regard.training.progress import Reporter
+
+Counted: TypeAlias = Words | Literal["tokens"]
+"""What links count; tokens are known only to the model that cuts them."""
 
 LINKS = "links.pharaoh"
 UNGUIDED, FORWARD, BACKWARD = "unguided", "forward", "backward"
@@ -62,15 +66,17 @@ _AT_ONCE = 1000
 class Way:
     """How weights become links.
 
-    `words` is what counts as a word: `spaces` or `text`. `method` (with `threshold`) makes the links of one direction,
-    `symmetrise` one set of two directions: intersection, union or grow-diag-final-and of the links of both, or
-    geometric-mean:W, all pairs whose weights have a geometric mean of at least W (0.25 where none is given). `layer`
-    and `head` (-1: the mean of all) choose the weights, None: those that the model shows. `reading` takes for each
-    target word the weights of the step that read it; None: as links have guided the model, if any did. `weights` are
-    the `prior`, what each word was predicted with, or the `posterior`, given the whole target (`Predictor.align`).
+    `words` is what counts as a word: `spaces`, `text`, or `tokens`, each token of the model. `method` (with
+    `threshold`) makes the links of one direction; by argmax, a target word that looked at nothing more than at any
+    source has none. `symmetrise` makes one set of two directions: intersection, union or grow-diag-final-and of the
+    links of both, or geometric-mean:W, all pairs whose weights have a geometric mean of at least W (0.25 where none is
+    given). `layer` and `head` (-1: the mean of all) choose the weights, None: those that the model shows. `reading`
+    takes for each target word the weights of the step that read it; None: as links have guided the model, if any did.
+    `weights` are the `prior`, what each word was predicted with, or the `posterior`, given the whole target
+    (`Predictor.align`).
     """
 
-    words: Words = "spaces"
+    words: Counted = "spaces"
     method: str = "argmax"
     threshold: float = 0.5
     symmetrise: str = "grow-diag-final-and"
@@ -107,11 +113,11 @@ def aligned(
         there = _matrices(forward, [pair.source for pair in part], [pair.target for pair in part], way)
         if backward is None:
             for one in there:
-                yield None if one is None else weigh(links_from(one, way.method, way.threshold), one)
+                yield None if one is None else weigh(links_from(one[0], way.method, way.threshold, one[1]), one[0])
             continue
         back = _matrices(backward, [pair.target for pair in part], [pair.source for pair in part], way)
         for one, other in zip(there, back, strict=True):
-            yield None if one is None or other is None else _both(one, other, way)
+            yield None if one is None or other is None else _both(one[0], other[0], way)
 
 
 def read(
@@ -124,7 +130,7 @@ def read(
     return read_pairs(pairs, source=columns[0], target=columns[1])
 
 
-def unspaced(pairs: Sequence[Pair], words: Words) -> str:
+def unspaced(pairs: Sequence[Pair], words: Counted) -> str:
     """What a person should know where words are counted by spaces and a side has none; else nothing."""
     sides = []
     for side in ("source", "target") if words == "spaces" else ():
@@ -133,11 +139,22 @@ def unspaced(pairs: Sequence[Pair], words: Words) -> str:
         if whole > len(texts) / 2:
             sides.append(f"{side}s")
     if not sides:
-        return ""
+        return _alone(pairs, words)
     return (
         f"most {' and '.join(sides)} are written without spaces, and count as one word each; put spaces between their "
         "words, or count by --words text"
     )
+
+
+def _alone(pairs: Sequence[Pair], words: Counted) -> str:
+    """What a person should know where nearly all texts of a side are one word; else nothing."""
+    if words == "tokens":
+        return ""
+    for side in ("source", "target"):
+        alone = sum(len(spans_of_words(getattr(pair, side), words)) == 1 for pair in pairs)
+        if pairs and alone > 0.9 * len(pairs):
+            return f"most {side}s are one word each, so links say little; count the model's tokens by --words tokens"
+    return ""
 
 
 def by_line(found: Sequence[str], pairs: Sequence[Pair], report: ReadReport) -> list[str]:
@@ -157,7 +174,7 @@ def train_aligner(
     symmetrise: str = MEAN,
     rounds: int = 0,
     restart: bool = False,
-    report: Reporter | None = None,
+    report: Reporter | Literal[False] | None = None,
     **settings: Any,
 ) -> Path:
     """Train models of both directions, and write the links in which they meet.
@@ -166,52 +183,52 @@ def train_aligner(
     is returned. `symmetrise` is how links are made of the weights of both. In each of `rounds`, new models are guided
     by the links of those before: then `unguided` holds the first, with the links in which both agree, `round-1` and so
     on the guided ones but the last. What was stopped goes on from there when called again. `settings` are those of
-    `regard.train`, of all trainings.
+    `regard.train`, of all trainings, and `report` as there.
 
     Raises RegardError as `regard.train` does, and for fewer than no rounds.
     """
-    from regard.training.progress import Silent
+    from regard.training.progress import told_to
     from regard.training.run import train
 
-    told = report or Silent()
-    if rounds < 0:
-        raise RegardError(f"--rounds: {rounds}, but there can't be fewer than 0")
-    # Of weights that nothing has guided yet, nearly all links are right in which both directions agree; words without
-    # links are free to look where they would.
-    agreed, way = Way(words, symmetrise="intersection"), Way(words, symmetrise=symmetrise)
-    chosen = _over(SETTINGS, settings)
-    listed, account = read(pairs, target, (chosen.pop("data.source", None), chosen.pop("data.target", None)))
-    if complaint := unspaced(listed, words):
-        told.say(complaint)
-    folder = Path(out)
-    make_folder(folder)
-    sources, targets = folder / "source.txt", folder / "target.txt"
-    write_lines(sources, by_line([pair.source for pair in listed], listed, account))
-    write_lines(targets, by_line([pair.target for pair in listed], listed, account))
+    with told_to(report) as told:
+        if rounds < 0:
+            raise RegardError(f"--rounds: {rounds}, but there can't be fewer than 0")
+        # Of weights that nothing has guided yet, nearly all links are right in which both directions agree; words
+        # without links are free to look where they would.
+        agreed, way = Way(words, symmetrise="intersection"), Way(words, symmetrise=symmetrise)
+        chosen = _over(SETTINGS, settings)
+        listed, account = read(pairs, target, (chosen.pop("data.source", None), chosen.pop("data.target", None)))
+        if complaint := unspaced(listed, words):
+            told.say(complaint)
+        folder = Path(out)
+        make_folder(folder)
+        sources, targets = folder / "source.txt", folder / "target.txt"
+        write_lines(sources, by_line([pair.source for pair in listed], listed, account))
+        write_lines(targets, by_line([pair.target for pair in listed], listed, account))
 
-    longer = _longer(listed, words)
+        longer = _longer(listed, words)
 
-    def both(at: Path, links: Path | None, way: Way) -> Path:
-        models = []
-        for name, first, second in ((FORWARD, sources, targets), (BACKWARD, targets, sources)):
-            told.say(f"{name}, {'guided by ' + str(links) if links else 'unguided'}")
-            guided = None if links is None else _turned(links, name == BACKWARD)
-            given = chosen if name == FORWARD else {_other_side(key): value for key, value in chosen.items()}
-            if name == longer:
-                given = {**TO_THE_LONGER, **given}
-            if guided is not None:
-                given = _over(given, {"training": {"guided_words": words}})
-            models.append(
-                train(first, target=second, out=at / name, guided=guided, restart=restart, report=told, **given)
-            )
-        found = ["" if each is None else pharaoh(each) for each in aligned(listed, models[0], models[1], way)]
-        write_lines(at / LINKS, by_line(found, listed, account))
-        return at / LINKS
+        def both(at: Path, links: Path | None, way: Way) -> Path:
+            models = []
+            for name, first, second in ((FORWARD, sources, targets), (BACKWARD, targets, sources)):
+                told.say(f"{name}, {'guided by ' + str(links) if links else 'unguided'}")
+                guided = None if links is None else _turned(links, name == BACKWARD)
+                given = chosen if name == FORWARD else {_other_side(key): value for key, value in chosen.items()}
+                if name == longer:
+                    given = {**TO_THE_LONGER, **given}
+                if guided is not None:
+                    given = _over(given, {"training": {"guided_words": words}})
+                models.append(
+                    train(first, target=second, out=at / name, guided=guided, restart=restart, report=told, **given)
+                )
+            found = ["" if each is None else pharaoh(each) for each in aligned(listed, models[0], models[1], way)]
+            write_lines(at / LINKS, by_line(found, listed, account))
+            return at / LINKS
 
-    links = None
-    for number in range(rounds):
-        links = both(folder / f"round-{number}" if number else folder / UNGUIDED, links, way if number else agreed)
-    return both(folder, links, way)
+        links = None
+        for number in range(rounds):
+            links = both(folder / f"round-{number}" if number else folder / UNGUIDED, links, way if number else agreed)
+        return both(folder, links, way)
 
 
 def symmetriser(name: str) -> Callable[[Weights, Weights, Way], Links]:
@@ -240,22 +257,35 @@ def symmetriser(name: str) -> Callable[[Weights, Weights, Way], Links]:
 
 
 def _both(there: np.ndarray[Any, Any], back: np.ndarray[Any, Any], way: Way) -> dict[Link, float]:
+    if there.shape != back.shape[::-1]:
+        raise RegardError("the two models cut their texts into different tokens; count by --words spaces or text")
     return weigh(symmetriser(way.symmetrise)(there, back, way), there, back.T)
 
 
 def _matrices(
     model: Predictor, sources: Sequence[str], targets: Sequence[str], way: Way
-) -> list[np.ndarray[Any, Any] | None]:
-    """(target words, source words) of each pair."""
-    return [
-        None if every is None else word_weights(model, every, way)
-        for every in model.align(sources, targets, way.weights)
-    ]
+) -> list[tuple[Weights, Weights] | None]:
+    """(target words, source words) of each pair, and with which weight each target word looked at nothing."""
+    found: list[tuple[Weights, Weights] | None] = []
+    for every in model.align(sources, targets, way.weights):
+        if every is None:
+            found.append(None)
+            continue
+        chosen = _chosen(model, every, way)
+        if way.words == "tokens":
+            inside = chosen.without_special()
+            found.append((inside.matrix, inside.nothing().reshape(-1)))
+        else:
+            source, target = (spans_of_words(side.text or "", way.words) for side in (chosen.source, chosen.target))
+            found.append((word_matrix(chosen, source, target), idle_words(chosen, target)))
+    return found
 
 
 def word_weights(model: Predictor, every: AttentionMap, way: Way) -> Weights:
     """(target words, source words): the layer, head and rows of a map of all of them that `way` asks for."""
     chosen = _chosen(model, every, way)
+    if way.words == "tokens":
+        return chosen.without_special().matrix
     source, target = (spans_of_words(side.text or "", way.words) for side in (chosen.source, chosen.target))
     return word_matrix(chosen, source, target)
 

@@ -187,3 +187,13 @@ def test_weights_of_half_precision_are_fp32(kernel: str, dtype: torch.dtype) -> 
         assert weights.dense().dtype == torch.float32
         assert weights.observed is not None
         torch.testing.assert_close(weights.observed.mass, torch.ones(2, 2, 5))
+
+
+def test_weights_are_short_in_an_interpreter() -> None:
+    query, key = torch.randn(2, 3, 5, 4), torch.randn(2, 3, 7, 4)
+    _, weights = attend(query, key, key, observe=Observe(top=2, entropy=True), kernel="tiled")
+    assert repr(weights) == (
+        "Weights((2, 3, 5, 7), as statistics of each row, observed: top_weights, top_keys, entropy)"
+    )
+    _, weights = attend(query, key, key, kernel="dense")
+    assert repr(weights) == "Weights((2, 3, 5, 7), as a matrix)"

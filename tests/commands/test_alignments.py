@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from regard.cli import main
 from regard.data.text import spaced_spans, spans_of_words
 from regard.folder import load_facts, load_settings
+from regard.maps import load_maps
 from regard.predictor import load
 
 Capture = pytest.CaptureFixture[str]
@@ -70,9 +72,42 @@ def test_align_refuses(model_folder: Path, pairs_file: Path, tmp_path: Path, cap
     refused(capsys, [*align, "--threshold", "0"], "above 0")
     refused(capsys, [*align, "--layer", "3"], "there is no layer 3")
     refused(capsys, [*align, "--words", "bytes"], "--words")
+    refused(capsys, ["train-aligner", str(pairs_file), "--words", "tokens"], "--words")
     chinese = _write(tmp_path / "c.tsv", "one\t我们", "two\t他们")
     assert main(["align", str(model_folder), chinese]) == 0
     assert "targets are written without spaces" in capsys.readouterr().err
+
+
+def test_links_of_tokens(tmp_path: Path, capsys: Capture, tiny_flags: list[str]) -> None:
+    """As letters are linked to sounds: every text is one word."""
+    words = ["".join(letters) for letters in permutations("tango", 4)][:60]
+    pairs = _write(tmp_path / "p.tsv", *(f"{word}\t{' '.join(word.upper())}" for word in words))
+    flags = [flag for flag in tiny_flags if "source_tokens" not in flag]
+    out = str(tmp_path / "m")
+    made = ["train", pairs, "--out", out, *flags, "--data.source_tokens=character", "--training.updates=4"]
+    assert main(made) == 0
+    capsys.readouterr()
+    assert main(["align", out, pairs]) == 0
+    shown = capsys.readouterr()
+    assert (
+        "most sources are one word each, so links say little; count the model's tokens by --words tokens" in shown.err
+    )
+    assert {link.split("-")[0] for link in shown.out.split()} <= {"0"}
+    assert main(["align", out, pairs, "--words", "tokens", "--maps", str(tmp_path / "m.npz")]) == 0
+    shown = capsys.readouterr()
+    assert "one word" not in shown.err
+    maps = load_maps(tmp_path / "m.npz")
+    for word, line, map in zip(words, shown.out.splitlines(), maps, strict=True):
+        # By the definition: every token of the text, whatever else was looked at.
+        inside = load(out).shown(map).without_special()
+        best = inside.matrix.argmax(1)
+        assert line.split() == sorted(f"{s}-{t}" for t, s in enumerate(best)), word
+    links = tmp_path / "l.pharaoh"
+    assert main(["predict", out, *words[:2], "--alignments", str(links)]) == 0
+    assert "every source is one word" in capsys.readouterr().err
+    assert main(["predict", out, *words[:2], "--alignments", str(links), "--words", "tokens"]) == 0
+    assert "one word" not in capsys.readouterr().err
+    assert len(links.read_text().splitlines()) == 2
 
 
 def test_links_are_scored(tmp_path: Path, capsys: Capture) -> None:
@@ -86,7 +121,9 @@ def test_links_are_scored(tmp_path: Path, capsys: Capture) -> None:
     rows = {line.split()[0]: line.split()[1] for line in shown.splitlines() if len(line.split()) == 4}
     assert (rows["AER"], rows["precision"], rows["recall"]) == ("33.3", "75.0", "50.0")
     assert main([*flags, "--against-alignments", links]) == 0
-    assert "no difference" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "no difference" in shown
+    assert "differences are second minus first" in shown
     refused(capsys, flags[:3] + flags[4:] + ["--one-based-hypothesis"], "counts from 0, but tokens are counted from 1")
     short = _write(tmp_path / "short", "0-0")
     refused(capsys, [*flags[:-1], short], "short has links of 1 pairs", "gold of 2")

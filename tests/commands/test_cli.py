@@ -136,8 +136,9 @@ def test_evaluate_and_compare(model_folder: Path, pairs_file: Path, capsys: pyte
     assert main(["evaluate", str(model_folder), str(pairs_file), *flags]) == 0
     shown = capsys.readouterr().out
     assert "by source length" in shown
-    assert "paired bootstrap" in shown
+    assert "paired bootstrap\ndifferences are second minus first" in shown
     assert "no difference" in shown
+    assert "\naccuracy: outputs that are wholly right\ncer: character error rate\n" in shown
 
 
 def test_align_and_info(model_folder: Path, pairs_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -145,16 +145,27 @@ def test_weights_of_another_model(model_folder: Path, tmp_path: Path) -> None:
         regard.load(folder, device="cpu")
 
 
-def test_train_from_python(tmp_path: Path) -> None:
+def test_train_from_python(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pairs = [("a b", "x"), ("b a", "y"), ("a a", "z")] * 4
     with pytest.raises(regard.RegardError, match="those to validate on"):
         regard.train(pairs, out=tmp_path / "model")
-    model = regard.train(
-        pairs,
-        dev=pairs[:3],
-        out=tmp_path / "model",
-        model={"encoder": {"width": 8}, "decoder": {"width": 8}, "embedding": 8},
-        training={"updates": 3, "batch": 40, "device": "cpu", "threads": 1},
+    settings = {
+        "model": {"encoder": {"width": 8}, "decoder": {"width": 8}, "embedding": 8},
+        "training": {"updates": 3, "batch": 40, "device": "cpu", "threads": 1},
+    }
+    capsys.readouterr()
+    model = regard.train(pairs, dev=pairs[:3], out=tmp_path / "model", **settings)
+    # It tells what the command tells, on standard error, unless it shall not.
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("reading the pairs\n")
+    assert "the best is of update" in told.err
+    regard.train(pairs, dev=pairs[:3], out=tmp_path / "silent", report=False, **settings)
+    assert capsys.readouterr().err == ""
+    parameters = sum(each.numel() for each in model.model.parameters())
+    assert repr(model) == (
+        "Predictor(text to text, recurrent encoder, recurrent decoder, context attention, "
+        f"{parameters:,} parameters, on cpu)"
     )
     assert isinstance(model.predict("a b"), regard.Prediction)
     assert (tmp_path / "model" / "learning-curve.png").exists()

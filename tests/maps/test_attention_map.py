@@ -250,3 +250,38 @@ def test_a_label_never_steers_the_terminal(text: str) -> None:
     assert visible(text)
     assert not set(visible(text)) & turning
     assert not set(visible(text)) & {chr(code) for code in [*range(32), *range(0x7F, 0xA0)]}
+
+
+def test_axes_of_size_1_leave_nothing_to_choose() -> None:
+    plain = tom_and_jerry()
+    left_out = np.full(5, 0.25, np.float32)
+    single = AttentionMap(
+        plain.weights[None, None] * np.float32(0.75), plain.source, plain.target, left_out=left_out[None, None]
+    )
+    np.testing.assert_array_equal(single.matrix, plain.weights * np.float32(0.75))
+    assert single.reading(1).splitlines()[0] == "汤姆 <- Tom 0.70 (rest 0.30)"
+    assert single.links() == plain.links()
+    assert single.argmax().shape == (1, 1, 5)
+    two = AttentionMap(np.stack([plain.weights] * 2)[None], plain.source, plain.target)
+    with pytest.raises(RegardError, match=r"has 1 layers x 2 heads: choose with select\(layer=0, head=0\)"):
+        _ = two.matrix
+
+
+def test_what_looked_at_nothing_is_not_linked() -> None:
+    source, target = whole_words(["a", "b"]), whole_words(["x", "y", "z"])
+    weights = np.array([[0.9, 0.05], [0.3, 0.1], [0.3, 0.3]])
+    made = AttentionMap(weights, source, target, axes=())
+    np.testing.assert_allclose(made.nothing(), [0.05, 0.6, 0.4])
+    assert made.links() == {(0, 0)}
+    # What was left out was something, and the other methods go by the weights alone.
+    kept = AttentionMap(weights, source, target, axes=(), left_out=np.array([0.05, 0.5, 0.4]))
+    np.testing.assert_allclose(kept.nothing(), [0, 0.1, 0], atol=1e-12)
+    assert kept.links() == {(0, 0), (0, 1), (0, 2)}
+    assert made.links("threshold", 0.3) == {(0, 0), (0, 1), (0, 2), (1, 2)}
+
+
+def test_a_map_is_short_in_an_interpreter() -> None:
+    assert repr(tom_and_jerry()) == "AttentionMap(cross attention, predicting; 5 target x 5 source tokens)"
+    plain = tom_and_jerry()
+    many = AttentionMap(np.zeros((2, 3, 5, 5)), plain.source, plain.target)
+    assert repr(many) == "AttentionMap(cross attention, predicting; 2 layers x 3 heads; 5 target x 5 source tokens)"

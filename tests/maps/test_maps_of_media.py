@@ -218,3 +218,10 @@ def test_a_medium_larger_than_is_read_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("regard.maps.files._MOST_OF_MEDIUM", 7999)
     with pytest.raises(RegardError, match="medium_0 has 8,000 bytes, more than the 7,999 that are read"):
         load_maps(tmp_path / "a.npz")
+
+
+def test_media_are_short_in_an_interpreter() -> None:
+    assert repr(map_of(picture())) == (
+        "AttentionMap(cross attention, predicting; 4 target x 6 source tokens, Picture(9 x 4 pixels, 2 x 3 places))"
+    )
+    assert repr(sound()) == "Sound(0.50 s, 8,000 samples a second, 6 places)"

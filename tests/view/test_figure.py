@@ -148,14 +148,16 @@ def test_curves_and_learning_curves(tmp_path: Path) -> None:
     for label in ("additive", "fixed $", "pairs", "BLEU"):
         assert f"<!-- {label} -->" in text
     records = [
-        {"step": 10, "loss": 4.0, "note": "warm", "tokens_per_second": 9},
-        {"step": 20, "loss": 3.0, "dev_loss": 3.5, "bleu": 1.0, "saved": True},
+        {"step": 10, "train_loss": 4.0, "note": "warm", "tokens_per_second": 9},
+        {"step": 20, "train_loss": 3.0, "dev_loss": 3.5, "bleu": 1.0, "saved": True},
         {"device": "cpu"},
     ]
     learning_curve(records, tmp_path / "l.svg", metrics=["bleu"])
     text = (tmp_path / "l.svg").read_text(encoding="utf-8")
-    for label in ("loss", "dev_loss", "bleu", "step"):
+    for label in ("loss (nats per target token)", "training", "validation", "bleu", "update"):
         assert f"<!-- {label} -->" in text
+    learning_curve(records, tmp_path / "m.svg", metrics={"bleu": "BLEU, as papers have it"})
+    assert "<!-- BLEU, as papers have it -->" in (tmp_path / "m.svg").read_text(encoding="utf-8")
     assert "tokens_per_second" not in text
     learning_curve(records, tmp_path / "l.png")
     assert size(tmp_path / "l.png") == (1050, 630)

@@ -55,6 +55,12 @@ class Weights:
     def problem(self) -> Problem:
         return self.source.problem if isinstance(self.source, Plain) else self.source
 
+    def __repr__(self) -> str:
+        """Short, for an interpreter: the shape, whether the matrix is there, and what was observed."""
+        held = "as statistics of each row" if self.matrix is None else "as a matrix"
+        seen = [name for name, found in vars(self.observed).items() if found is not None] if self.observed else []
+        return f"Weights({self.shape}, {held}{', observed: ' + ', '.join(seen) if seen else ''})"
+
     @property
     def shape(self) -> tuple[int, ...]:
         problem = self.problem

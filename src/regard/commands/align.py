@@ -13,9 +13,8 @@ from regard.commands.predicting import add_model
 from regard.errors import RegardError
 
 if TYPE_CHECKING:
-    from regard.aligner import Way
+    from regard.aligner import Counted, Way
     from regard.data.reading import Pair
-    from regard.settings import Words
 
 _SHOWN = 5
 
@@ -76,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def add_way(to: argparse._ActionsContainer) -> None:
     """How weights become links."""
-    add_words(to)
+    add_words(to, kinds=("spaces", "text", "tokens"))
     to.add_argument("--reverse", metavar="FOLDER", help="a model from target to source: links of both directions")
     to.add_argument(
         "--method", default="argmax", metavar="NAME", help="argmax, threshold or assignment (default: argmax)"
@@ -101,14 +100,17 @@ def add_way(to: argparse._ActionsContainer) -> None:
     )
 
 
-def add_words(to: argparse._ActionsContainer, usual: str = "grow-diag-final-and") -> None:
+def add_words(
+    to: argparse._ActionsContainer, usual: str = "grow-diag-final-and", kinds: Sequence[str] = ("spaces", "text")
+) -> None:
     """What counts as a word, and how two directions become one."""
+    tokens = ", or the model's own tokens, such as letters" if "tokens" in kinds else ""
     to.add_argument(
         "--words",
-        choices=("spaces", "text"),
+        choices=kinds,
         default="spaces",
         help="what links count: what white space separates, or the words of the text as maps show them, punctuation "
-        "apart and each character of a script without spaces (default: spaces)",
+        f"apart and each character of a script without spaces{tokens} (default: spaces)",
     )
     to.add_argument(
         "--symmetrise",
@@ -127,8 +129,8 @@ def way_of(given: argparse.Namespace) -> Way:
     return Way(**{name: options[name] for name in names if name in options})
 
 
-def tell_unspaced(pairs: Sequence[Pair], words: Words) -> None:
-    """Say on standard error where a side is written without spaces, so that all of it would be one word."""
+def tell_unspaced(pairs: Sequence[Pair], words: Counted) -> None:
+    """Say on standard error where a side is written without spaces, so that all of it would be one word, or is one."""
     from regard.aligner import unspaced
 
     if complaint := unspaced(pairs, words):

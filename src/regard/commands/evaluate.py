@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     test, outputs = _those_read(test, _outputs(given.model, given.device, test, search))
     found = [statistics(name, outputs, test.references, given.lowercase) for name in names]
     print(f"{len(test.sources):,} pairs")
-    print(score_table([each.score() for each in found]))
+    print(score_table([each.score() for each in found], {name: METRICS[name].meaning for name in names}))
     print(f"\nby {test.side} length, in words")
     rows: dict[str, list[str]] = {}
     for each in found:
@@ -70,6 +70,7 @@ def run(arguments: Sequence[str]) -> int:
     if other is not None:
         others = [each or "" for each in _outputs(other, given.device, test, search)]
         print(f"\n{given.model} (the first) against {other} (the second), paired bootstrap")
+        print("differences are second minus first")
         for name, each in zip(names, found, strict=True):
             print(paired_bootstrap(each, statistics(name, others, test.references, given.lowercase)))
     return 0

@@ -59,6 +59,7 @@ def evaluate_links(given: argparse.Namespace) -> int:
         others = read_links(given.against_alignments, sizes, first)
         _check_lengths(given.against_alignments, others, given.gold_alignments, gold)
         print(f"\n{name} (the first) against {given.against_alignments} (the second), paired bootstrap")
+        print("differences are second minus first")
         for rate in RATES:
             one, other = (alignment_statistics(each, gold, rate) for each in (found, others))
             print(paired_bootstrap(one, other))

@@ -75,6 +75,13 @@ def _parser() -> argparse.ArgumentParser:
         "--alignments", metavar="FILE", help="write word alignments, source-target from 0, a line for each text"
     )
     made.add_argument(
+        "--words",
+        choices=("text", "tokens"),
+        default="text",
+        help="what --alignments counts: the words of the text, or the model's own tokens, such as letters "
+        "(default: text)",
+    )
+    made.add_argument(
         "--maps", metavar="FILE", help="write the attention maps to FILE.npz or FILE.jsonl; see `regard show`"
     )
     made.add_argument(
@@ -168,7 +175,12 @@ def _write(found: Sequence[Prediction], given: argparse.Namespace) -> None:
     if "alignments" in options:
         from regard.data.lines import write_lines
 
-        links = (each.attention.merged().links() if each.attention is not None else () for each in found)
+        tokens = given.words == "tokens"
+        counted = [map if tokens else map.merged() for map in shown]
+        if not tokens and all(len(map.source) - sum(map.source.special) == 1 for map in counted):
+            print("regard: every source is one word; count the model's tokens by --words tokens", file=sys.stderr)
+        maps = iter(counted)
+        links = (next(maps).links() if each.attention is not None else () for each in found)
         write_lines(given.alignments, map(pharaoh, links))
     if "maps" in options:
         budget = round(1e6 * given.maps_budget) if "maps_budget" in options else None

@@ -23,7 +23,7 @@ def run(arguments: Sequence[str]) -> int:
             given.pairs,
             out=given.out,
             target=options.get("target"),
-            words=way.words,
+            words=given.words,
             symmetrise=way.symmetrise,
             rounds=given.rounds,
             restart=given.restart,

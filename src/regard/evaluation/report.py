@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -28,14 +28,15 @@ class Score:
         return f"{self.name} {self.value:.2f}  ({about})"
 
 
-def score_table(scores: Sequence[Score]) -> str:
-    """The scores of one system, a line for each, with signatures."""
+def score_table(scores: Sequence[Score], meanings: Mapping[str, str] | None = None) -> str:
+    """The scores of one system, a line for each, with signatures; below it what each metric means, and notes."""
     rows = [
         (score.name, f"{score.value:.2f}", "higher" if score.higher_is_better else "lower", score.signature)
         for score in scores
     ]
-    notes = dict.fromkeys(f"{score.name}: {score.note}" for score in scores if score.note)
-    return "\n".join([table(("metric", "value", "better", "signature"), rows), *notes])
+    said = [(score.name, (meanings or {}).get(score.name, ""), score.note) for score in scores]
+    lines = (f"{name}: {'; '.join(filter(None, parts))}" for name, *parts in said if any(parts))
+    return "\n".join([table(("metric", "value", "better", "signature"), rows), *dict.fromkeys(lines)])
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -27,7 +27,7 @@ from regard.maps.links import (
 from regard.maps.media import Medium, Picture, Sound
 from regard.maps.times import WordTime, check_times, save_times, times_json, times_srt, word_times
 from regard.maps.tokens import NO_WORD, Tokens, visible, whole_words
-from regard.maps.words import in_words, weigh, weighted_links, weighted_pharaoh, word_matrix, words_at
+from regard.maps.words import idle_words, in_words, weigh, weighted_links, weighted_pharaoh, word_matrix, words_at
 
 __all__ = [
     "METHODS",
@@ -48,6 +48,7 @@ __all__ = [
     "check_times",
     "flip",
     "grow_diag_final_and",
+    "idle_words",
     "in_words",
     "intersection",
     "links_from",

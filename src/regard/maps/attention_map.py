@@ -21,7 +21,7 @@ Convention: TypeAlias = Literal["predicting", "reading"]
 _ROUNDING = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AttentionMap:
     """For each target token a distribution over the source.
 
@@ -77,12 +77,16 @@ class AttentionMap:
 
     @property
     def matrix(self) -> Weights:
-        """The weights of a map without further axes, (T, S); raises `RegardError` where a choice is still open."""
-        if self.axes:
+        """The weights of a map of one matrix, (T, S); raises `RegardError` where a choice is still open."""
+        if any(size > 1 for size in self.weights.shape[:-2]):
             sizes = " x ".join(f"{n} {axis}s" for axis, n in zip(self.axes, self.weights.shape, strict=False))
             choice = ", ".join(f"{axis}=0" for axis in self.axes)
             raise RegardError(f"this attention map has {sizes}: choose with select({choice}) or average with mean()")
-        return self.weights
+        return self._single(self.weights)
+
+    def _single(self, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Numbers of each row of a map of one matrix, without its axes of size 1."""
+        return numbers.reshape(numbers.shape[len(self.axes) :])
 
     def select(self, **chosen: int | Sequence[int]) -> AttentionMap:
         """The map of some layers or heads: `select(layer=5)` drops the axis, `select(head=[0, 2])` keeps it.
@@ -256,13 +260,25 @@ class AttentionMap:
         result: npt.NDArray[np.float64] = self.weights.sum(axis=-2, dtype=np.float64)
         return result
 
+    def nothing(self) -> npt.NDArray[np.float64]:
+        """(*axes, T): the weight of looking at nothing: what a row lacks of a sum of 1 and was not left out of the map.
+
+        That is the weight of the sink (normalizer `softmax:sink`) where there is one, and 0 but for rounding of other
+        distributions.
+        """
+        found: npt.NDArray[np.float64] = 1 - self.weights.sum(axis=-1, dtype=np.float64)
+        if self.left_out is not None:
+            found -= self.left_out
+        return found.clip(0.0)
+
     def links(self, method: str = "argmax", threshold: float = 0.5) -> Links:
         """Word alignment of a single matrix as links (source, target): `argmax`, `threshold` or `assignment`.
 
         Positions count the tokens of the text, so that a special token in front shifts nothing. A target whose
-        heaviest source is special is not linked (by `argmax`): it was attended to as nothing in the text.
+        heaviest source is special is not linked (by `argmax`), and neither is one that looked at `nothing` more than at
+        any source: it was attended to as nothing in the text.
         """
-        links = links_from(self.matrix, method, threshold)
+        links = links_from(self.matrix, method, threshold, self._single(self.nothing()))
         source, target = _text_positions(self.source), _text_positions(self.target)
         return frozenset((source[s], target[t]) for s, t in links if s in source and t in target)
 
@@ -273,8 +289,8 @@ class AttentionMap:
         of those that were left out of the map. A row without any weight says so.
         """
         matrix = self.matrix
-        left_out = np.zeros(len(self.target)) if self.left_out is None else self.left_out
-        positions, weights = self.top(top)
+        left_out = np.zeros(len(self.target)) if self.left_out is None else self._single(self.left_out)
+        positions, weights = (self._single(each) for each in self.top(top))
         labels = self.source.labels
         lines = []
         for t, target in enumerate(self.target.labels):
@@ -294,6 +310,12 @@ class AttentionMap:
         """One line: place, convention and what was done to the weights."""
         open_axes = " x ".join(f"{n} {axis}s" for axis, n in zip(self.axes, self.weights.shape, strict=False))
         return "; ".join(part for part in (f"{self.place} attention, {self.convention}", open_axes, self.note) if part)
+
+    def __repr__(self) -> str:
+        """Short, for an interpreter; the numbers are in `weights`, the words in `source` and `target`."""
+        over = "" if self.medium is None else f", {self.medium!r}"
+        sizes = f"{len(self.target):,} target x {len(self.source):,} source tokens"
+        return f"AttentionMap({self.description}; {sizes}{over})"
 
     def show(self) -> None:
         """Print the map as a heat map; of layers and heads that are still open, the mean."""

@@ -78,8 +78,13 @@ def assignment_links(weights: Weights) -> Links:
     return frozenset((s, int(t)) for s, t in enumerate(owner) if t >= 0 and weights[t, s] > 0)
 
 
-def links_from(weights: Weights, method: str = "argmax", threshold: float = 0.5) -> Links:
+def links_from(
+    weights: Weights, method: str = "argmax", threshold: float = 0.5, nothing: Weights | None = None
+) -> Links:
     """The links of a matrix by one of `METHODS`; `threshold` is for the method of that name.
+
+    `nothing`, (T,), is for argmax the weight with which each target looked at no source: one that outweighs all sources
+    is linked to none.
 
     Raises `RegardError` for any other method.
     """
@@ -87,7 +92,10 @@ def links_from(weights: Weights, method: str = "argmax", threshold: float = 0.5)
         raise RegardError(f"links: {method!r} is no method{did_you_mean(method, METHODS)}")
     if method == "threshold":
         return threshold_links(weights, threshold)
-    return argmax_links(weights) if method == "argmax" else assignment_links(weights)
+    if method == "assignment":
+        return assignment_links(weights)
+    links = argmax_links(weights)
+    return links if nothing is None else frozenset((s, t) for s, t in links if weights[t, s] >= nothing[t])
 
 
 def flip(links: Iterable[Link]) -> Links:

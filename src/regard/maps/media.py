@@ -71,6 +71,9 @@ class Picture:
         top, left, bottom, right = self.box(place)
         return (top + bottom) / 2, (left + right) / 2
 
+    def __repr__(self) -> str:
+        return f"Picture({self.width} x {self.height} pixels, {self.rows} x {self.columns} places)"
+
     def tokens(self, name: str) -> Tokens:
         """The places as the source of a map, `name` being that of the image: "row,column", counted from 1."""
         pieces = (f"{row},{column}" for row in range(1, self.rows + 1) for column in range(1, self.columns + 1))
@@ -120,6 +123,9 @@ class Sound:
     def centre(self, place: int) -> float:
         """The middle of a place, in seconds."""
         return (place + 0.5) * self.step
+
+    def __repr__(self) -> str:
+        return f"Sound({self.seconds:.2f} s, {self.rate:,} samples a second, {self.places:,} places)"
 
     def tokens(self, name: str) -> Tokens:
         """The places as the source of a map, `name` being that of the recording: the start of each, as "0.48s"."""

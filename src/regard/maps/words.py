@@ -62,6 +62,17 @@ def word_matrix(map: AttentionMap, source: Spans, target: Spans) -> Matrix:
     return found
 
 
+def idle_words(map: AttentionMap, target: Spans) -> npt.NDArray[np.float64]:
+    """(target words,): with which weight each looked at nothing (`AttentionMap.nothing`), the mean of its pieces."""
+    rows, idle = in_words(map.target, target).words, map.nothing().reshape(-1)
+    total, count = np.zeros(len(target)), np.zeros(len(target))
+    for word, weight in zip(rows, idle, strict=True):
+        if word != NO_WORD:
+            total[word] += weight
+            count[word] += 1
+    return total / np.maximum(count, 1)
+
+
 def weighted_links(matrix: Matrix, method: str = "argmax", threshold: float = 0.5) -> dict[Link, float]:
     """The links of `regard.maps.links.links_from` with the weight of each."""
     return weigh(links_from(matrix, method, threshold), matrix)

@@ -77,6 +77,12 @@ class Predictor:
         check_shown(model, facts, folder / FACTS)
         return cls(model.to(device_of(device)).eval(), source, target, settings, facts)
 
+    def __repr__(self) -> str:
+        """Short, for an interpreter: what it reads, how it is made, how large it is, and where."""
+        model, parameters = self.settings.model, sum(each.numel() for each in self.model.parameters())
+        kinds = f"{model.encoder.kind} encoder, {model.decoder.kind} decoder, context {model.context}"
+        return f"Predictor({self.medium} to text, {kinds}, {parameters:,} parameters, on {self.device})"
+
     @property
     def device(self) -> torch.device:
         """Where the model is."""

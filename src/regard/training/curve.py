@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from regard.data.corpora import read_any
 from regard.data.detection import detect_kind
@@ -24,7 +24,7 @@ from regard.folder import CONFIG
 from regard.predictor import Predictor
 from regard.settings import DataSettings
 from regard.training.corpus import Texts
-from regard.training.progress import Reporter, Silent, spoken
+from regard.training.progress import Reporter, spoken, told_to
 from regard.training.run import Pairs, gather, read, train
 
 CURVE, PICTURE = "curve.jsonl", "curve.png"
@@ -63,7 +63,7 @@ def curve(
     dev_target: str | Path | None = None,
     config: str | Path | None = None,
     restart: bool = False,
-    report: Reporter | None = None,
+    report: Reporter | Literal[False] | None = None,
     **settings: Any,
 ) -> list[Point]:
     """Train on so many pairs, on more, on all, several times over, and score every model on the same pairs.
@@ -80,43 +80,45 @@ def curve(
 
     Raises RegardError as `train` does, for sizes that the corpus has not, and for a folder with another curve.
     """
-    report = report or Silent()
-    given = gather(config, settings)
-    folder = Path(out)
-    texts = read(pairs, target, dev, dev_target, given)
-    for line in texts.news:
-        report.say(line)
-    wanted = checked_sizes(sizes, len(texts.train))
-    if seeds < 1:
-        raise RegardError(f"--seeds {seeds}: there must be one training of each size at least")
-    tested = _tested(test, texts)
-    metrics = usual_metrics(texts, given)
-    if restart:
-        _clear(folder)
-    points = load_points(folder)
-    first = int(given.get("training.seed") or 1)
-    todo = [(size, seed) for seed in range(first, first + seeds) for size in wanted]
-    order: list[int] = []
-    for number, (size, seed) in enumerate(todo, 1):
-        values = {**given, "training.seed": seed}
-        if size == wanted[0]:  # the first training of a seed
-            order = drawing(texts.train, seed)
-        chosen = subset(texts.train, order, size)
-        digest = _digest(replace(texts, train=tuple(chosen)), values, tested, metrics)
-        known = next((point for point in points if (point.pairs, point.seed) == (size, seed)), None)
-        if known is not None:
-            if known.digest != digest:
-                raise RegardError(f"{folder / CURVE}: is of other pairs or settings; give another --out, or --restart")
-            continue
-        report.say(f"\ntraining {number} of {len(todo)}: {size:,} pairs, seed {seed}")
-        place = folder / _FOLDER.format(pairs=size, seed=seed)
-        predictor = train(_texts(chosen), dev=_texts(texts.dev), out=place, report=report, **values)
-        scores = score(predictor, tested, metrics)
-        points.append(_point(size, seed, scores, place, digest))
-        save_points(folder, points)
-        draw(points, metrics[0], folder / PICTURE)
-        report.say(f"{size:,} pairs, seed {seed}: " + ", ".join(f"{name} {scores[name]:.2f}" for name in scores))
-    return [point for point in points if (point.pairs, point.seed) in todo]
+    with told_to(report) as told:
+        given = gather(config, settings)
+        folder = Path(out)
+        texts = read(pairs, target, dev, dev_target, given)
+        for line in texts.news:
+            told.say(line)
+        wanted = checked_sizes(sizes, len(texts.train))
+        if seeds < 1:
+            raise RegardError(f"--seeds {seeds}: there must be one training of each size at least")
+        tested = _tested(test, texts)
+        metrics = usual_metrics(texts, given)
+        if restart:
+            _clear(folder)
+        points = load_points(folder)
+        first = int(given.get("training.seed") or 1)
+        todo = [(size, seed) for seed in range(first, first + seeds) for size in wanted]
+        order: list[int] = []
+        for number, (size, seed) in enumerate(todo, 1):
+            values = {**given, "training.seed": seed}
+            if size == wanted[0]:  # the first training of a seed
+                order = drawing(texts.train, seed)
+            chosen = subset(texts.train, order, size)
+            digest = _digest(replace(texts, train=tuple(chosen)), values, tested, metrics)
+            known = next((point for point in points if (point.pairs, point.seed) == (size, seed)), None)
+            if known is not None:
+                if known.digest != digest:
+                    raise RegardError(
+                        f"{folder / CURVE}: is of other pairs or settings; give another --out, or --restart"
+                    )
+                continue
+            told.say(f"\ntraining {number} of {len(todo)}: {size:,} pairs, seed {seed}")
+            place = folder / _FOLDER.format(pairs=size, seed=seed)
+            predictor = train(_texts(chosen), dev=_texts(texts.dev), out=place, report=told, **values)
+            scores = score(predictor, tested, metrics)
+            points.append(_point(size, seed, scores, place, digest))
+            save_points(folder, points)
+            draw(points, metrics[0], folder / PICTURE)
+            told.say(f"{size:,} pairs, seed {seed}: " + ", ".join(f"{name} {scores[name]:.2f}" for name in scores))
+        return [point for point in points if (point.pairs, point.seed) in todo]
 
 
 # What is trained on ---------------------------------------------------------------------------------------------------

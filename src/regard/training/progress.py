@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 _FIRST_SECONDS, _MOST_SECONDS, _SLOWER = 2.0, 60.0, 1.5
 
@@ -103,6 +103,16 @@ def reporter() -> Iterator[Reporter]:
                 live.update(self._task, description=str(pace), completed=pace.update, total=pace.updates, visible=True)
 
         yield Live()
+
+
+@contextmanager
+def told_to(report: Reporter | Literal[False] | None) -> Iterator[Reporter]:
+    """The one that is given; for None that of `reporter`, as the commands have it; for False nobody."""
+    if report is None:
+        with reporter() as usual:
+            yield usual
+    else:
+        yield report or Silent()
 
 
 def spoken(seconds: float) -> str:

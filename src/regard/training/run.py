@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
@@ -17,6 +17,7 @@ from regard.configuration import checked, flatten, flatten_settings, read_config
 from regard.data.describe import describe
 from regard.data.splitting import save_tsv
 from regard.errors import RegardError
+from regard.evaluation import METRICS
 from regard.files import is_left_behind, make_folder
 from regard.folder import (
     CONFIG,
@@ -42,7 +43,7 @@ from regard.training.choices import choose_reading, choose_sizes, choose_tokenis
 from regard.training.corpus import Corpus, Texts, encode, length_bound, read_texts_of, texts_of
 from regard.training.estimate import estimate
 from regard.training.processes import launch, on_first, processes, started_outside
-from regard.training.progress import Reporter, Silent
+from regard.training.progress import Reporter, Silent, told_to
 from regard.training.sampling import check_choices
 from regard.training.shown import choose_shown
 from regard.training.state import State, load_state
@@ -90,7 +91,7 @@ def train(
     config: str | Path | None = None,
     stem: nn.Module | None = None,
     restart: bool = False,
-    report: Reporter | None = None,
+    report: Reporter | Literal[False] | None = None,
     **settings: Any,
 ) -> Predictor:
     """Train a model on pairs, keep it in the folder `out`, and return it ready to predict.
@@ -113,12 +114,12 @@ def train(
         stem: a torch module that makes features (B, D, h, w) of images (B, C, H, W); it is learned further where its
             parameters require gradients. `regard.load` wants one like it again.
         restart: begin anew in a folder that holds a model already.
-        report: what is told of the progress; by default nothing.
+        report: what is told of the progress; by default what the command tells, on standard error: a live line on a
+            terminal, else plain lines now and then; False: nothing.
         settings: by group, `training={"updates": 1000}`; they override those of `config`.
 
     Raises RegardError for what can't be read or used, TrainingStopped (a KeyboardInterrupt) when asked to stop.
     """
-    report = report or Silent()
     given = gather(config, settings, start_from)
     given |= started_outside(given)
     if stem is not None:
@@ -127,7 +128,7 @@ def train(
     going_on = _look_into(folder, given, restart)
     wanted = going_on or complete(given)
 
-    with ExitStack() as held, processes(wanted.training) as fabric:
+    with ExitStack() as held, told_to(report) as told, processes(wanted.training) as fabric:
         known = folder.exists()
 
         def hold() -> None:
@@ -139,14 +140,14 @@ def train(
                 raise RegardError(f"{folder}: another training has been here meanwhile; give the same command again")
 
         def begin() -> Beginning:
-            report.say("reading the pairs")
+            told.say("reading the pairs")
             if known:
                 held.enter_context(alone(folder))
             texts = read(pairs, target, dev, dev_target, given, guided)
-            found = _begin(folder, texts, given, going_on, report, hold)
+            found = _begin(folder, texts, given, going_on, told, hold)
             return replace(found, start=Path(start_from)) if start_from is not None else found
 
-        return _train(fabric, begin, report if fabric.is_global_zero else Silent(), stem)
+        return _train(fabric, begin, told if fabric.is_global_zero else Silent(), stem)
 
 
 def take_part(fabric: Fabric) -> None:
@@ -383,6 +384,12 @@ def _begin(
     return Beginning(folder, prepared, state, None)
 
 
+def _labelled(metric: str) -> str:
+    """What a metric is called beside its axis."""
+    better = "higher" if METRICS[metric].higher_is_better else "lower"
+    return f"{metric} in % ({better} is better)"
+
+
 def _check_same(folder: Path, before: str, now: str) -> None:
     """Raises RegardError where a training learned from other pairs, or was guided by other links."""
     (pairs_before, _, links_before), (pairs_now, _, links_now) = before.partition("."), now.partition(".")
@@ -412,7 +419,7 @@ def _write_ends(folder: Path, training: loop.Training, report: Reporter) -> Fact
     if find_spec("matplotlib") is not None:
         from regard.view.figure import learning_curve
 
-        metrics: Sequence[str] = () if settings.metric == "loss" else (settings.metric,)
+        metrics: dict[str, str] = {} if settings.metric == "loss" else {settings.metric: _labelled(settings.metric)}
         learning_curve(progress.records, folder / "learning-curve.png", metrics)
     loop.finished(training)
     report.say(

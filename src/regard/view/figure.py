@@ -26,6 +26,8 @@ _CELL, _WIDEST = 0.36, 20.0
 _WIDE_CELL, _LEVEL = 1.1, 11.0
 #: Matrices of more weights than this are pictures only: their numbers would be too many to be read.
 _MOST_NUMBERS = 600
+#: What the losses of a training are called.
+_LOSSES = {"loss": "training", "train_loss": "training", "dev_loss": "validation"}
 #: Longer pairs of texts are not repeated above their matrix.
 _LONGEST_TITLE = 120
 
@@ -115,11 +117,13 @@ def curves(
         save(figure)
 
 
-def learning_curve(records: Iterable[Mapping[str, Any]], path: str | Path, metrics: Sequence[str] = ()) -> None:
+def learning_curve(
+    records: Iterable[Mapping[str, Any]], path: str | Path, metrics: Mapping[str, str] | Sequence[str] = ()
+) -> None:
     """Draw how a training went, from its records (the lines of `metrics.jsonl`).
 
     A record is a mapping with a number `step` and, under their names, the numbers measured at that step. Every name
-    that ends in `loss` is a line of the first panel; each name in `metrics` has a panel below.
+    that ends in `loss` is a line of the first panel; each name in `metrics` has a panel below, with its label.
     Raises `RegardError` as `curves` does, and for a metric that no record has.
     """
     path = check_picture(path)
@@ -128,14 +132,15 @@ def learning_curve(records: Iterable[Mapping[str, Any]], path: str | Path, metri
     if unknown:
         known = f"they have {', '.join(measured)}" if measured else "they have none"
         raise RegardError(f"{path}: no record of the training has a number {unknown[0]!r}; {known}")
-    losses = {name: line for name, line in measured.items() if name.endswith("loss")}
-    panels: list[tuple[str, Series]] = [("loss", losses)] if losses else []
-    panels += [(name, {name: measured[name]}) for name in metrics]
+    losses = {_LOSSES.get(name, name): line for name, line in measured.items() if name.endswith("loss")}
+    panels: list[tuple[str, Series]] = [("loss (nats per target token)", losses)] if losses else []
+    labels = metrics if isinstance(metrics, Mapping) else {name: name for name in metrics}
+    panels += [(label, {name: measured[name]}) for name, label in labels.items()]
     _check_series(path, {name: line for _, lines in panels for name, line in lines.items()})
-    with drawing(path, "".join(measured)) as save:
+    with drawing(path, "".join([*measured, *labels.values()])) as save:
         figure = blank(7.0, 1.5 + 2.7 * len(panels), "compressed")
         for axes, (ylabel, lines) in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
-            _draw_lines(axes, lines, "step", ylabel, log_x=False)
+            _draw_lines(axes, lines, "update", ylabel, log_x=False)
         save(figure)
 
 
