@@ -226,10 +226,26 @@ class ModelSettings:
 
     @property
     def longest_source(self) -> int | None:
-        """How many tokens a source may have; None: any number."""
-        in_encoder = self.encoder.kind == "transformer" and self._bounded(self.encoder.position)
+        """How many places a source may have, one after the other; None: any number."""
+        encoder = self.encoder
+        by_place = encoder.position == "learned" and encoder.stem in ("embedding", "frames")
+        in_encoder = (
+            by_place
+            if encoder.kind == "none"
+            else encoder.kind == "transformer" and (by_place or self.self_attention.score == "location")
+        )
         in_cross = self.context != "fixed" and self.cross.score == "location"
         return self.longest if in_encoder or in_cross else None
+
+    def knows(self, layout: tuple[int, ...]) -> bool:
+        """Whether a source may have places laid out like that: so many, or so many rows and columns, and no more."""
+        count = 1
+        for side in layout:
+            count *= side
+        if self.longest_source is not None and count > self.longest_source:
+            return False
+        by_sides = self.encoder.position == "learned" and len(layout) == 2
+        return not by_sides or max(layout[0], layout[1] << self.encoder.pyramid) <= self.longest
 
     @property
     def longest_target(self) -> int | None:

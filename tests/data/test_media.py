@@ -18,7 +18,7 @@ from regard.data.reading import Pair
 from regard.data.shelf import DATA, INDEX, fill
 from regard.data.tokenisers import make_tokeniser
 from regard.errors import RegardError
-from regard.settings import DataSettings, EncoderSettings, ImageSettings, SoundSettings
+from regard.settings import DataSettings, EncoderSettings, ImageSettings, ModelSettings, SoundSettings
 
 GREY = Images(ImageSettings(colours="grey"), EncoderSettings(stem="convolution", place="8x4"))
 HEARD = Sounds(SoundSettings(rate=8000), EncoderSettings(stem="frames", place="4"))
@@ -123,6 +123,19 @@ def test_recordings_that_last_too_long_are_left_out() -> None:
     examples, omitted = shelve_pairs(pairs, shelf, make_tokeniser("character", ["ab"]), seconds=1.0)
     assert [pair.source for pair in examples.pairs] == ["short"]
     assert "recordings of more than 1 seconds (data.sound.seconds): 1 (line 1: long)" in str(omitted)
+
+
+def test_images_of_more_rows_than_the_model_knows_are_left_out() -> None:
+    model = ModelSettings(encoder=EncoderSettings(stem="patches", place="2x2", position="learned"), longest=8)
+    media = Images(ImageSettings(colours="grey"), model.encoder)
+    shelf = fill({name: np.zeros(size, np.uint8) for name, size in {"high": (17, 4), "wide": (4, 16)}.items()}, media)
+    pairs = [Pair("high", "a", "pairs", 1), Pair("wide", "b", "pairs", 2)]
+    examples, omitted = shelve_pairs(pairs, shelf, make_tokeniser("character", ["ab"]), knows=model.knows)
+    assert [pair.source for pair in examples.pairs] == ["wide"]
+    assert "more places than model.longest: 1 (line 1: high)" in str(omitted)
+    assert ModelSettings(encoder=EncoderSettings(stem="patches", place="2x2"), longest=8).knows((9, 9))
+    sound = EncoderSettings(stem="frames", place="4", kind="transformer", position="learned")
+    assert [ModelSettings(encoder=sound, longest=8).knows((count,)) for count in (8, 9)] == [True, False]
 
 
 def test_images_side_by_side() -> None:

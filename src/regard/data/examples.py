@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,11 +156,13 @@ def shelve_pairs(
     *,
     max_target_tokens: int | None = None,
     seconds: float | None = None,
+    knows: Callable[[tuple[int, ...]], bool] = lambda layout: True,
 ) -> tuple[Examples, Omitted]:
     """The examples of pairs whose sources lie on a shelf.
 
-    Left out and counted are pairs whose source could not be read, is a recording of more than so many `seconds`, or
-    whose target is too long or has no token. Raises RegardError where pairs were given and all of them are left out.
+    Left out and counted are pairs whose source could not be read, is a recording of more than so many `seconds`, or has
+    a layout that the model does not know, or whose target is too long or has no token. Raises RegardError where pairs
+    were given and all of them are left out.
     """
     targets = target_tokeniser.encode_ids([pair.target for pair in pairs])
     long_sources, long_targets, without_tokens = Tally(), Tally(), Tally()
@@ -173,6 +175,8 @@ def shelve_pairs(
         lasts = shelf.seconds_of(pair.source)
         if seconds is not None and lasts > seconds:
             unusable[f"recordings of more than {seconds:g} seconds (data.sound.seconds)"].add(pair.line, pair.source)
+        elif not knows(shelf.item(pair.source).layout):
+            unusable["more places than model.longest"].add(pair.line, pair.source)
         elif max_target_tokens is not None and len(target) > max_target_tokens:
             long_targets.add(pair.line)
         elif not target:

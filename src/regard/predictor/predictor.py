@@ -190,7 +190,7 @@ class Predictor:
         filled = [
             number
             for number in range(len(encodings))
-            if 0 < len(encodings[number]) <= most and 0 < len(said[number]) <= most_said
+            if self._can_read(encodings[number], most) and 0 < len(said[number]) <= most_said
         ]
         maps: list[AttentionMap | None] = [None] * len(encodings)
         if not filled or not self.has_attention:
@@ -232,6 +232,10 @@ class Predictor:
         """
         return shown_map(every, self.facts, self.settings.training.guided_reading if reading is None else reading)
 
+    def _can_read(self, source: Encoding | Item, most: int) -> bool:
+        known = not isinstance(source, Item) or self.settings.model.knows(source.layout)
+        return known and 0 < len(source) <= most
+
     def _longest_source(self, settings: SearchSettings) -> int:
         """The most tokens of a text that is predicted from: far more would take hours, and the model knows nothing of
         such lengths."""
@@ -270,7 +274,7 @@ class Predictor:
         self, encodings: Sequence[Encoding | Item], settings: SearchSettings, attention: Any
     ) -> list[Prediction]:
         most = self._longest_source(settings)
-        filled = [number for number, encoding in enumerate(encodings) if 0 < len(encoding) <= most]
+        filled = [number for number, encoding in enumerate(encodings) if self._can_read(encoding, most)]
         if attention is None:
             found = self._search([encodings[number] for number in filled], settings)
         elif filled:
@@ -363,6 +367,8 @@ class Predictor:
         if len(source) > most:
             what = "places" if isinstance(source, Item) else "tokens"
             note = f"{len(source):,} {what}, more than the {most:,} of search.max_source: nothing predicted"
+        elif isinstance(source, Item) and not self.settings.model.knows(source.layout):
+            note = f"{' x '.join(map(str, source.layout))} places, more than model.longest: nothing predicted"
         elif isinstance(source, Item):
             note = "; ".join(source.notes)
         return Prediction(source.text, "", 0.0, note=note, read=isinstance(source, Encoding) or len(source) > 0)

@@ -241,9 +241,14 @@ def _shelved(
     )
     tell(f"{len(names):,} files: {shelf.read:,} read in {shelf.seconds:.1f} seconds, the others taken from the cache")
     seconds = data.sound.seconds if media.medium == "sound" else None
+    stretch = 1.0 / (1.0 - data.sound.speed) if media.medium == "sound" else 1.0  # played slower it has more places
+
+    def knows(layout: tuple[int, ...]) -> bool:
+        return settings.model.knows(tuple(math.ceil(side * stretch) for side in layout))
+
     limits = (_least(max(data.max_target_tokens, at_least), most) for at_least in (0, _LONGEST_MEASURED))
     (train, omitted), (dev, unmeasured) = (
-        shelve_pairs(pairs, shelf, target, max_target_tokens=limit, seconds=seconds)
+        shelve_pairs(pairs, shelf, target, max_target_tokens=limit, seconds=seconds, knows=knows)
         for pairs, limit in zip((texts.train, texts.dev), limits, strict=True)
     )
     return Corpus(texts, train, dev, omitted, unmeasured, media, target, shelf=shelf)
