@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from regard.data.pocket import lines as corpus
-from regard.data.pocket.lines import FONTS, SIZES, Line, Style, drawn, extents, lines, write
+from regard.data.pocket.lines import FONTS, SHORT, SIZES, Line, Style, drawn, extents, lines, write
 from regard.errors import RegardError
 
 
@@ -28,10 +28,13 @@ def test_sizes_and_determinism(made: list[Line]) -> None:
     np.testing.assert_array_equal(made[0].pixels(), lines(0)[0].pixels())
 
 
-def test_no_word_is_in_two_lines(made: list[Line]) -> None:
-    words = [word for line in made for word in line.text.split()]
-    assert len(words) == len(set(words))
-    assert set("".join(words)) == set("abcdefghijklmnopqrstuvwxyz")
+def test_no_line_but_a_short_one_is_there_twice(made: list[Line]) -> None:
+    texts = [line.text for line in made if len(line.text) > max(SHORT)]
+    assert len(texts) == len(set(texts))
+    short = [line for line in made if len(line.text) <= max(SHORT)]
+    assert {line.part for line in short} == {"train"}
+    assert len(short) == SIZES["train"] // 4
+    assert set("".join(texts)) == set("abcdefghijklmnopqrstuvwxyz")
     assert {line.style.font for line in made} == set(FONTS)
 
 

@@ -12,8 +12,9 @@ from regard.errors import RegardError, did_you_mean
 #: Each demonstration, and what it shows.
 DEMONSTRATIONS = {
     "english-chinese": "translates English to Chinese, and shows which source words each word came from",
+    "lines": "reads lines of text in pictures, and shows where each character is",
+    "scenes": "describes pictures of coloured shapes, and shows what each word names",
 }
-_MEDIA = ("lines", "scenes", "tones")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -21,13 +22,13 @@ def run(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(list(arguments))
     if given.name not in DEMONSTRATIONS:
         raise RegardError(f"there is no demonstration {given.name!r}{did_you_mean(given.name, DEMONSTRATIONS)}")
-    if given.name in _MEDIA:
-        from regard.commands import demo_media
+    if given.name == "english-chinese":
+        from regard.commands import demo_english_chinese
 
-        return demo_media.run(given, import_module(f"regard.demonstration.{given.name}").DEMONSTRATION)
-    from regard.commands import demo_english_chinese
+        return demo_english_chinese.run(given)
+    from regard.commands import demo_media
 
-    return demo_english_chinese.run(given)
+    return demo_media.run(given, import_module(f"regard.demonstration.{given.name}").DEMONSTRATION)
 
 
 def _parser() -> argparse.ArgumentParser:

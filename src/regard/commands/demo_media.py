@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regard.commands.predicting import show_attention
+from regard.commands.showing import write_html, write_picture
 from regard.demonstration.media import CORPUS, Demonstration, Example, exact_match, learn
 from regard.training.progress import Brief, reporter
 
 if TYPE_CHECKING:
+    from regard.maps import AttentionMap
     from regard.predictor import Predictor
 
 _TOP = 3
@@ -29,8 +32,8 @@ def run(given: argparse.Namespace, demonstration: Demonstration[Any]) -> int:
     with reporter() as report:
         model = learn(demonstration, folder, Brief(report), restart=given.restart)
     shown = [example for example in examples if example.part == "test"][: demonstration.shown]
-    for example in shown:
-        _show(model, example)
+    maps = [seen for example in shown if (seen := _show(model, example)) is not None]
+    views = _views(maps, folder, demonstration.title)
     print(f"\ntrained and shown in {time.monotonic() - begin:.0f} seconds; now what it has never seen:", flush=True)
     for measure in demonstration.measure(model, examples):
         print(f"  {measure}", flush=True)
@@ -38,13 +41,25 @@ def run(given: argparse.Namespace, demonstration: Demonstration[Any]) -> int:
         _compare(demonstration, model, examples, folder, given)
     print(f"\n{time.monotonic() - begin:.0f} seconds in all. The model is in {folder / 'model'}:")
     print(f"  regard predict {folder / 'model'} --show {shown[0].path}")
+    print(f"What it looked at for each word: {', '.join(str(path) for path in views)}")
     return 0
 
 
-def _show(model: Predictor, example: Example[Any]) -> None:
+def _show(model: Predictor, example: Example[Any]) -> AttentionMap | None:
     found = model.predict(str(example.path))
     print(f"\n{example.path}  ->  {found.text}   (log-probability {found.log_prob:.3f}; right: {example.target})")
     show_attention(found.attention, _TOP)
+    return found.attention
+
+
+def _views(maps: Sequence[AttentionMap], folder: Path, title: str) -> list[Path]:
+    """A page of the maps, and a picture where matplotlib is there."""
+    views = [folder / "attention.html"]
+    write_html(maps, str(views[0]), title)
+    if find_spec("matplotlib") is not None:
+        views.append(folder / "attention.png")
+        write_picture(maps, str(views[1]))
+    return views
 
 
 def _compare(

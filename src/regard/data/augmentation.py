@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 _SMALLER, _FARTHER = 0.25, 0.05
 _SHEAR, _TURN, _STEEPEST = 0.3, 0.1, 0.25
 _CONTRAST, _SHADE, _NOISE = 0.4, 0.15, 0.1
+_FAINTEST = 32.0
 
 
 def paper(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -20,8 +21,14 @@ def paper(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.array([np.searchsorted(np.cumsum(count), middle) for count in counts], dtype=np.float32)
 
 
+def contrast(pixels: NDArray[np.uint8], ground: NDArray[np.float32]) -> np.float32:
+    """The greatest difference of a pixel from the ground (C,), 32 at least."""
+    ends = np.stack([pixels.min((0, 1)), pixels.max((0, 1))]).astype(np.float32)
+    return np.float32(max(np.abs(ends - ground).max(), _FAINTEST))
+
+
 def augmented(pixels: NDArray[np.uint8], strength: float, draw: np.random.Generator) -> NDArray[np.float32]:
-    """Features (C, H, W) of a changed image: (x - paper) / 255 of pixels that were moved, bent, shaded and made noisy.
+    """Features (C, H, W) of a changed image: (x - paper) / contrast of pixels that were moved, shaded and made noisy.
 
     It becomes a little smaller and lies somewhere in the room that this leaves, sheared and turned; its contrast, how
     evenly it is lit and its noise change. All of it is drawn evenly up to `strength` (0 to 1) of the most.
@@ -29,9 +36,9 @@ def augmented(pixels: NDArray[np.uint8], strength: float, draw: np.random.Genera
     ground = paper(pixels)
     moved = _moved(pixels, ground, strength, draw)
     high, wide = pixels.shape[:2]
-    contrast, across, down, noise = draw.uniform((-1, -1, -1, 0), 1)
+    stronger, across, down, noise = draw.uniform((-1, -1, -1, 0), 1)
     found = (moved.transpose(2, 0, 1).astype(np.float32) - ground[:, None, None]) * np.float32(
-        (1 + _CONTRAST * strength * contrast) / 255
+        (1 + _CONTRAST * strength * stronger) / contrast(pixels, ground)
     )
     shade = _SHADE * strength / 2
     found += np.linspace(-shade * down, shade * down, high, dtype=np.float32)[:, None]

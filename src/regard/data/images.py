@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from regard.data.augmentation import augmented, paper
+from regard.data.augmentation import augmented, contrast, paper
 from regard.data.read import Read
 from regard.errors import RegardError, one_line, shown
 from regard.settings import ImageSettings
@@ -67,14 +67,17 @@ def read_image(source: ImageSource, settings: ImageSettings) -> Read:
 def image_features(
     pixels: NDArray[np.uint8], settings: ImageSettings, draw: np.random.Generator | None = None
 ) -> NDArray[np.float32]:
-    """What a model sees of pixels (H, W, C): float32 (C, H, W), (x - paper) / 255 of each channel.
+    """What a model sees of pixels (H, W, C): float32 (C, H, W), (x - paper) / contrast, from -1 to 1.
 
-    The paper is the median, so that it becomes 0, and padding with 0 is more paper; ink is -1 on white, and 1 on black.
-    With `draw`, the image is changed as `settings.augment` says, the same for the same draws; its size stays.
+    The paper is the median of each channel, so that it becomes 0, and padding with 0 is more paper. The contrast is the
+    greatest difference from it, but no less than an eighth of the whole scale, so that faint ink is as good as dark
+    one, and an empty page is not all noise. With `draw`, the image is changed as `settings.augment` says, the same for
+    the same draws; its size stays.
     """
     if draw is not None and settings.augment > 0:
         return augmented(pixels, settings.augment, draw)
-    found = (pixels.astype(np.float32) - paper(pixels)) / np.float32(255)
+    ground = paper(pixels)
+    found = (pixels.astype(np.float32) - ground) / contrast(pixels, ground)
     return np.ascontiguousarray(found.transpose(2, 0, 1))
 
 

@@ -18,21 +18,22 @@ if TYPE_CHECKING:
     from regard.predictor import Predictor
 
 SETTINGS: dict[str, Any] = {
-    "data": {"image": {"colours": "grey", "height": 32, "augment": 0.3}, "target_tokens": "character"},
+    "data": {"image": {"colours": "grey", "height": 32, "augment": 0.1}, "target_tokens": "character"},
     "model": {
-        "encoder": {"stem": "convolution", "place": "32x4", "channels": 16, "width": 128},
-        "decoder": {"width": 128, "word_dropout": 0.2},
+        "encoder": {"stem": "convolution", "place": "32x4", "channels": 16, "kind": "none", "width": 128},
+        "decoder": {"width": 128},
         "embedding": 64,
         "dropout": 0.1,
     },
     "training": {
-        "updates": 900,
+        "updates": 3000,
         "batch": 32,
+        "smoothing": 0.0,
         "batch_unit": "sentences",
         "rate": 3e-3,
         "schedule": "linear",
         "warmup": 100,
-        "validate_every": 450,
+        "validate_every": 1000,
     },
     "search": {"beam": 1},
 }
@@ -49,7 +50,9 @@ def measure(model: Predictor, corpus: Sequence[Example[Line]]) -> list[Measure]:
     found = [each.text for each in model.predict([str(example.path) for example in test])]
     errors = statistics("cer", found, [example.target for example in test]).score()
     maps = model.align([str(example.path) for example in test], [example.target for example in test])
-    follows = [follow(map, example.gold) for map, example in zip(maps, test, strict=True) if map is not None]
+    follows = [
+        follow(model.shown(map), example.gold) for map, example in zip(maps, test, strict=True) if map is not None
+    ]
     return [
         exact_match(model, test, "exactly right, of {} unseen lines"),
         Measure("wrong characters", errors.value, sum(len(example.target) for example in test)),

@@ -46,7 +46,14 @@ def measure(model: Predictor, corpus: Sequence[Example[Scene]]) -> list[Measure]
     found = []
     for part in (test, unseen):
         maps = model.align([str(example.path) for example in part], [example.target for example in part])
-        found.append([hit for map, of in zip(maps, part, strict=True) if map is not None for hit in hits(map, of.gold)])
+        found.append(
+            [
+                hit
+                for map, of in zip(maps, part, strict=True)
+                if map is not None
+                for hit in hits(model.shown(map), of.gold)
+            ]
+        )
     return [
         exact_match(model, test, "exactly right, of {} new scenes"),
         exact_match(model, unseen, "exactly right, of {} scenes with combinations of colour and shape never seen"),

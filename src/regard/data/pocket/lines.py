@@ -1,16 +1,16 @@
 """The corpus `lines`: lines of text in a picture, to be read.
 
 The words are made up of syllables, so that none can be guessed from its beginning: every letter has to be looked at.
-They are drawn with the DejaVu fonts that come with matplotlib, upright or bold, with serifs or without, in a size of
+They are drawn with the DejaVu fonts that come with matplotlib, with serifs, without, or of one width, in a size of
 their own, slanted, on a wavy base line, in more or less contrast, blurred, unevenly lit and with noise. The target is
-the text, and the gold is where each of its characters begins and ends from left to right. No word of dev or test is in
-another part.
+the text, and the gold is where each of its characters begins and ends from left to right. A quarter of the lines to
+learn from has one or two letters: letters are learned before where to look. All others have three to ten, and none of
+dev or test is in another part.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.util import find_spec
@@ -29,14 +29,16 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 Part = Literal["train", "dev", "test"]
-SIZES: dict[Part, int] = {"train": 2000, "dev": 100, "test": 300}
-FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSansMono")
+SIZES: dict[Part, int] = {"train": 3000, "dev": 100, "test": 300}
+#: How many letters a line has, and one of the quarter of short ones.
+LETTERS_OF_A_LINE, SHORT = (3, 3, 4, 4, 5, 6, 7, 8, 9, 10), (1, 2, 2)
+FONTS = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono")
 #: The height of a picture in pixels, and the size of its letters by that height.
-HEIGHT, LETTERS = (26, 44), (0.5, 0.62)
+HEIGHT, LETTERS = (26, 44), (0.64, 0.76)
 
-_ONSETS = (*"bcdfghjklmnprstvwxyz", "qu", "br", "cl", "dr", "fl", "gr", "pl", "sk", "st", "th", "tr")
-_VOWELS = (*"aeiou", "ea", "ou")
-_CODAS = ("", "", *"bdgklmnprstx", "ll", "nd", "rt")
+_ONSETS = (*"bcdfghjklmnpqrstvwxyz", "", "", "", "bl", "cr", "st", "th")
+_VOWELS = (*"aeiou", *"aeiou", "ea", "ou")
+_CODAS = ("", "", "", "", "", *"bdgklmnprstx", "nd", "rt")
 
 
 @dataclass(frozen=True)
@@ -98,16 +100,16 @@ class Line:
 def lines(seed: int = 0) -> list[Line]:
     """The whole corpus of a seed, the lines of a part one after the other."""
     draw = Draw(seed)
-    words: dict[str, None] = {}  # in order, unlike a set
-    needed = {part: 2 * size for part, size in SIZES.items()}
-    while len(words) < sum(needed.values()):
-        words[_word(draw)] = None
-    supply = iter(words)
-    return [
-        Line(part, " ".join(next(supply) for _ in range(draw.between(1, 2))), drawn_style(draw))
-        for part, size in SIZES.items()
-        for _ in range(size)
-    ]
+    texts: dict[str, None] = {}  # in order, unlike a set
+    while len(texts) < sum(SIZES.values()):
+        texts[_letters(draw, draw.pick(LETTERS_OF_A_LINE))] = None
+    supply, found = iter(texts), list[Line]()
+    for part, size in SIZES.items():
+        for number in range(size):
+            short = part == "train" and number % 4 == 0
+            text = _letters(draw, draw.pick(SHORT)) if short else next(supply)
+            found.append(Line(part, text, drawn_style(draw)))
+    return found
 
 
 def write(folder: str | Path, seed: int = 0) -> list[tuple[Path, Line]]:
@@ -185,13 +187,12 @@ def _waved(image: NDArray[np.float32], style: Style) -> NDArray[np.float32]:
     return found
 
 
-def _word(draw: Draw) -> str:
-    return "".join(_syllables(draw, draw.between(1, 2)))
-
-
-def _syllables(draw: Draw, count: int) -> Iterator[str]:
-    for _ in range(count):
-        yield draw.pick(_ONSETS) + draw.pick(_VOWELS) + draw.pick(_CODAS)
+def _letters(draw: Draw, count: int) -> str:
+    """So many letters of syllables that are drawn one after the other."""
+    found = ""
+    while len(found) < count:
+        found += draw.pick(_ONSETS) + draw.pick(_VOWELS) + draw.pick(_CODAS)
+    return found[:count]
 
 
 def _within(draw: Draw, limits: tuple[float, float]) -> float:

@@ -1,9 +1,9 @@
 """The corpus `scenes`: pictures of coloured shapes, to be described.
 
 Two or three shapes lie on light ground. The largest is named first, and then where it lies: "a red circle left of a
-blue square", "a green cross above a red ring and right of a blue triangle". Of three, the upper one of the others comes
-first. The gold is the box of each object, and which words name it. Some combinations of colour and shape are in no
-picture of train, dev and test: in the part `unseen`, each picture has one or more of them.
+blue square", "a green cross above a red circle and right of a blue triangle". Of three, the upper one of the others
+comes first. The gold is the box of each object, and which words name it. Some combinations of colour and shape are in
+no picture of train, dev and test: in the part `unseen`, each picture has one or more of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from regard.data.pocket.draw import Draw
 from regard.data.pocket.pictures import Pictured, Pixels, need_pillow, noisy, write_pictures
 
 Part = Literal["train", "dev", "test", "unseen"]
-SIZES: dict[Part, int] = {"train": 2500, "dev": 100, "test": 300, "unseen": 300}
+SIZES: dict[Part, int] = {"train": 4000, "dev": 100, "test": 300, "unseen": 300}
 
 COLOURS = {
     "red": (214, 48, 40),
@@ -30,18 +30,16 @@ COLOURS = {
     "purple": (136, 60, 160),
     "black": (40, 40, 40),
 }
-SHAPES = ("circle", "square", "triangle", "cross", "ring")
+SHAPES = ("circle", "square", "triangle", "cross")
 #: No picture to learn from has one of these: each shape is one of them, and each colour but one.
-UNSEEN = frozenset(
-    {("red", "ring"), ("black", "circle"), ("green", "square"), ("blue", "cross"), ("purple", "triangle")}
-)
+UNSEEN = frozenset({("red", "cross"), ("yellow", "triangle"), ("green", "square"), ("blue", "circle")})
 #: Height and width of a picture, and the radius of the largest object, in pixels.
-HIGH, WIDE, RADIUS = (56, 72), (64, 88), (11.0, 13.0)
+HIGH, WIDE, RADIUS = (48, 60), (56, 72), (11.0, 12.0)
 #: How much smaller the others are.
-_SMALLER = (0.6, 0.75)
-_APART = 3.0
+_SMALLER = (0.64, 0.74)
+_APART = 2.0
 #: How many times as far two objects lie apart in the direction that is named as in the other.
-_CLEARLY = 1.5
+_CLEARLY = 1.8
 _FINER = 4
 
 Box = tuple[float, float, float, float]
@@ -99,7 +97,7 @@ class Scene:
         image = Image.new("RGB", (self.wide * _FINER, self.high * _FINER), (round(self.ground),) * 3)
         draw = ImageDraw.Draw(image)
         for thing in self.things:
-            _draw(draw, thing, self.ground)
+            _draw(draw, thing)
         small = image.resize((self.wide, self.high), Image.Resampling.BOX)
         return noisy(np.asarray(small, np.float32), self.noise, self.seed)
 
@@ -140,7 +138,7 @@ def write(folder: str | Path, seed: int = 0) -> list[tuple[Path, Scene]]:
 
 
 def _scene(part: Part, draw: Draw) -> Scene:
-    count = 3 if draw.chance(0.4) else 2
+    count = 3 if draw.chance(0.3) else 2
     while True:
         high, wide = draw.between(*HIGH), draw.between(*WIDE)
         combinations = [(draw.pick(tuple(COLOURS)), draw.pick(SHAPES)) for _ in range(count)]
@@ -162,7 +160,7 @@ def _placed(combinations: list[tuple[str, str]], high: int, wide: int, draw: Dra
             _within(draw, (size + 1, wide - size - 1)),
             _within(draw, (size + 1, high - size - 1)),
             size,
-            _within(draw, (-0.2, 0.2)),
+            _within(draw, (-0.15, 0.15)),
             _tinted(colour, draw),
         )
         for (colour, shape), size in zip(combinations, radii, strict=True)
@@ -191,7 +189,7 @@ def _tinted(colour: str, draw: Draw) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _draw(draw: object, thing: Thing, ground: float) -> None:
+def _draw(draw: object, thing: Thing) -> None:
     from PIL import ImageDraw
 
     assert isinstance(draw, ImageDraw.ImageDraw)
@@ -208,15 +206,9 @@ def _draw(draw: object, thing: Thing, ground: float) -> None:
             for x, y in places
         ]
 
-    def disc(radius: float, fill: tuple[int, ...]) -> None:
-        x, y, r = _FINER * thing.x, _FINER * thing.y, _FINER * thing.radius * radius
-        draw.ellipse((x - r, y - r, x + r, y + r), fill=fill)
-
     if thing.shape == "circle":
-        disc(1.0, ink)
-    elif thing.shape == "ring":
-        disc(1.0, ink)
-        disc(0.5, (round(ground),) * 3)
+        x, y, r = _FINER * thing.x, _FINER * thing.y, _FINER * thing.radius
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=ink)
     elif thing.shape == "square":
         draw.polygon(corners((-0.8, -0.8), (0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)), fill=ink)
     elif thing.shape == "triangle":
