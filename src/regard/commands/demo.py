@@ -14,6 +14,7 @@ DEMONSTRATIONS = {
     "english-chinese": "translates English to Chinese, and shows which source words each word came from",
     "lines": "reads lines of text in pictures, and shows where each character is",
     "scenes": "describes pictures of coloured shapes, and shows what each word names",
+    "tones": "hears which keys of a telephone were dialled, and shows when",
 }
 
 
