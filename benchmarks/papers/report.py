@@ -13,6 +13,7 @@ import curves
 import hansards
 import hard_attention
 import pocket_aligner
+import speech_fsdd
 import tatoeba_cmn
 import tom_and_jerry
 from runner import HERE, Job, Record, records
@@ -39,9 +40,11 @@ def page() -> str:
     aligned = finished(hansards.TABLE, hansards.jobs())
     pocket = finished(pocket_aligner.TABLE, pocket_aligner.jobs())
     hard = finished(hard_attention.TABLE, hard_attention.jobs())
+    digits = finished(speech_fsdd.TABLE, speech_fsdd.jobs())
     parts = [_OPENING, *_chinese(chinese), *_both(both), *_curves(learned), *hard_attention.sections(hard, _table)]
+    parts += speech_fsdd.sections(digits, _table)
     parts += [*_hansards(aligned), *_pocket(pocket)]
-    return "\n\n".join([*parts, *_surroundings([*chinese, *both, *learned, *hard, *aligned, *pocket])]) + "\n"
+    return "\n\n".join([*parts, *_surroundings([*chinese, *both, *learned, *hard, *digits, *aligned, *pocket])]) + "\n"
 
 
 _OPENING = """# Results

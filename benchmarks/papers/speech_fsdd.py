@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
-from runner import Job, corpora, main
+from runner import Job, Record, corpora, main
 
 from regard.data.pocket.tones import wav
 from regard.data.sounds import read_sound
@@ -103,6 +103,36 @@ def scored(predictor: Predictor) -> Mapping[str, Any]:
     return found
 
 
+_SECTION = """## Spoken digits
+
+Utterances of 1 to 6 spoken English digits, of four speakers (Free Spoken Digit Dataset, the lists of `speech-fsdd`:
+{words:,} words of test, no recording of which is in training). One recurrent model over frames with a fixed context C,
+with additive attention to content, and with location-aware attention; word error rate in per cent, beam 5. The long
+utterances have 8 to 12 digits of the same test recordings, more than any in training: whole, every model stops after
+about six, which is as many as it has ever said; in pieces (`--piece {piece:g}`, cut at quiet moments, of which these
+utterances have one after each digit), none does.
+
+    python benchmarks/papers/speech_fsdd.py --minutes 9"""
+
+
+def sections(found: Sequence[Record], table: Callable[[Sequence[str], Iterable[Sequence[str]]], str]) -> list[str]:
+    """Of the page of results."""
+    if not found:
+        return []
+    parts = ("dev", "test", "test long", "test long in pieces")
+    rows = [
+        [
+            record["model"],
+            *(f"{record['scores'][part]['wer']:.2f}" for part in parts),
+            f"{record['scores']['test long in pieces']['wer'] / record['scores']['test']['wer']:.2f} times",
+            f"{record['training']['parameters'] / 1e6:.1f} M",
+        ]
+        for record in found
+    ]
+    head = ["context", *parts, "in pieces to test", "parameters"]
+    return [_SECTION.format(words=found[0]["scores"]["test"]["words"], piece=PIECE), table(head, rows)]
+
+
 # Audio ----------------------------------------------------------------------------------------------------------------
 
 
@@ -138,6 +168,17 @@ def long_utterances(part: str) -> list[tuple[str, list[str], str]]:
         chosen = [mine[int(random.random() * len(mine))] for _ in range(digits)]
         found.append((f"{part}-long-{number:05}", [row[0] for row in chosen], " ".join(row[2] for row in chosen)))
     return found
+
+
+def spoken(seconds: float) -> tuple[np.ndarray, list[str]]:
+    """At least so many seconds of test recordings of all speakers, drawn as in `long_utterances`, and their words."""
+    rows = [line.split("\t") for line in (corpora() / CORPUS / "recordings.tsv").read_text().splitlines()]
+    rows = sorted(row for row in rows if row[-1] == "test")
+    random, chosen, length = Random(LONG_SEED), list[list[str]](), 0.0
+    while length < seconds:
+        chosen.append(rows[int(random.random() * len(rows))])
+        length += float(chosen[-1][3]) + GAP / RATE
+    return joined([row[0] for row in chosen]), [row[2] for row in chosen]
 
 
 def _write(place: Path, part: str, utterances: Sequence[tuple[str, Sequence[str], str]]) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from regard.data.pocket import PocketPair
+from regard.data.pocket.tones import tones
 from regard.data.tokenisers import make_tokeniser
 from regard.demonstration.english_chinese import _links, english_chinese, write_words
-from regard.maps import NO_WORD, AttentionMap, Tokens
+from regard.demonstration.tones import within
+from regard.maps import NO_WORD, AttentionMap, Sound, Tokens, whole_words
 
 PAIR = PocketPair(
     source="Tom doesn't sing.",
@@ -54,3 +56,18 @@ def test_chinese_is_cut_into_words_and_put_together_again(tmp_path: Path) -> Non
     assert right > 0.9 * len(pocket.test)
     for pair in pocket.test[:200]:
         assert tokeniser.decode(tokeniser.encode(pair.target).ids) == pair.target
+
+
+def test_a_key_is_looked_at_while_it_sounds() -> None:
+    dialled = next(each for each in tones() if len(each.keys) == 4)
+    step = 0.04
+    places = int(dialled.seconds / step)
+    weights = np.full((5, places), 0.01)
+    for row, (start, end) in enumerate(dialled.spans):
+        weights[row, int((start + end) / 2 / step)] = 0.5
+    weights[2] = 0.01
+    weights[2, 0] = 0.5  # before anything sounds
+    sound = Sound(dialled.samples(), 8000, places, step)
+    target = whole_words([*dialled.keys, "<eos>"], special=["<eos>"])
+    map = AttentionMap(weights, sound.tokens("a.wav"), target, axes=(), medium=sound)
+    assert within(map, dialled) == [True, True, False, True]

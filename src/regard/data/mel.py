@@ -80,19 +80,21 @@ def log_mel(samples: NDArray[np.int16], settings: SoundSettings) -> NDArray[np.f
         spectra = torch.stft(
             torch.from_numpy(padded), size, hop, window=window, center=False, return_complex=True
         )  # (size / 2 + 1, frames)
-        parts = torch.view_as_real(spectra)
-        power = parts.square().sum(-1)
+        power = spectra.real.square() + spectra.imag.square()
         found: NDArray[np.float32] = torch.log1p(power.T @ bands).numpy()
     return found
 
 
 def played(samples: NDArray[np.int16], factor: float) -> NDArray[np.int16]:
-    """The recording at `factor` times its speed, with its pitch, as a tape is: N / factor samples (Ko et al. 2015)."""
+    """The recording at `factor` times its speed, with its pitch, as a tape is: N / factor samples (Ko et al. 2015).
+
+    By cubic interpolation, which is enough for what is to vary anyway.
+    """
     try:
         import soxr
     except ImportError:
         raise RegardError("data.sound.speed: changing it needs soxr: pip install 'regard[sound]'") from None
-    changed = soxr.resample(samples.astype(np.float32), factor, 1.0, quality="LQ")
+    changed = soxr.resample(samples.astype(np.float32), factor, 1.0, quality="QQ")
     found: NDArray[np.int16] = np.clip(np.rint(changed), -32768, 32767).astype(np.int16)
     return found if len(found) else samples
 

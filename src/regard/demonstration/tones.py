@@ -13,27 +13,29 @@ from regard.maps import AttentionMap, Sound
 if TYPE_CHECKING:
     from regard.predictor import Predictor
 
-# What is compared knows its neighbours, and equal keys apart; what is looked up (memory: words) is of a place alone, a
-# fortieth of a second on both sides of it. So the model has to look at a key while it sounds.
+# What is compared knows its neighbours, and where the model looked before tells equal keys apart; what is looked up
+# (memory: words) is of a place alone, a fortieth of a second on both sides of it. So the model has to look at a key
+# while it sounds.
 SETTINGS: dict[str, Any] = {
     "data": {
         "sound": {"rate": 8000, "hop": 0.02, "low": 300.0, "high": 2000.0},
         "target_tokens": "symbols",
     },
     "model": {
-        "encoder": {"stem": "frames", "place": "2", "channels": 16, "width": 96, "memory": "words"},
-        "decoder": {"width": 96, "input_feeding": False},
+        "encoder": {"stem": "frames", "place": "2", "channels": 16, "width": 128, "memory": "words"},
+        "decoder": {"width": 128, "input_feeding": False},
+        "cross": {"score": "location_aware"},
         "embedding": 64,
         "dropout": 0.1,
     },
     "training": {
-        "updates": 1200,
+        "updates": 900,
         "batch": 32,
         "batch_unit": "sentences",
-        "rate": 5e-3,
+        "rate": 4e-3,
         "schedule": "linear",
         "warmup": 50,
-        "validate_every": 400,
+        "validate_every": 450,
     },
     "search": {"beam": 1},
 }

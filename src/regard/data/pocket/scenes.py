@@ -20,7 +20,7 @@ from regard.data.pocket.draw import Draw
 from regard.data.pocket.pictures import Pictured, Pixels, need_pillow, noisy, write_pictures
 
 Part = Literal["train", "dev", "test", "unseen"]
-SIZES: dict[Part, int] = {"train": 4000, "dev": 100, "test": 300, "unseen": 300}
+SIZES: dict[Part, int] = {"train": 5500, "dev": 100, "test": 300, "unseen": 300}
 
 COLOURS = {
     "red": (214, 48, 40),
