@@ -261,6 +261,7 @@ def test_axes_of_size_1_leave_nothing_to_choose() -> None:
     np.testing.assert_array_equal(single.matrix, plain.weights * np.float32(0.75))
     assert single.reading(1).splitlines()[0] == "汤姆 <- Tom 0.70 (rest 0.30)"
     assert single.links() == plain.links()
+    assert single.description == plain.description
     assert single.argmax().shape == (1, 1, 5)
     two = AttentionMap(np.stack([plain.weights] * 2)[None], plain.source, plain.target)
     with pytest.raises(RegardError, match=r"has 1 layers x 2 heads: choose with select\(layer=0, head=0\)"):

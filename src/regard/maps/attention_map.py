@@ -307,8 +307,9 @@ class AttentionMap:
 
     @property
     def description(self) -> str:
-        """One line: place, convention and what was done to the weights."""
-        open_axes = " x ".join(f"{n} {axis}s" for axis, n in zip(self.axes, self.weights.shape, strict=False))
+        """One line: place, convention, the axes on which a choice is open, and what was done to the weights."""
+        sizes = zip(self.axes, self.weights.shape, strict=False)
+        open_axes = " x ".join(f"{size} {axis}s" for axis, size in sizes if size != 1)
         return "; ".join(part for part in (f"{self.place} attention, {self.convention}", open_axes, self.note) if part)
 
     def __repr__(self) -> str:
