@@ -76,9 +76,12 @@ def share(name: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         train, dev, settings = _digits() if name == "digits" else _demonstration(name, Path(folder))
         updates = settings.pop("training.updates")
-        first = _Told()  # reads the files, which the others find in the cache
-        _train(train, dev, Path(folder) / "model", first, {**settings, "training.updates": 1})
-        reading = first.number(r"files: .* read in ([\d.]+) seconds")
+        spent = list[float]()
+        for _ in range(2):  # the first reads the files, the second and all others find them in the cache
+            begin = time.process_time()
+            _train(train, dev, Path(folder) / "model", _Told(), {**settings, "training.updates": 1})
+            spent.append(time.process_time() - begin)
+        reading = max(spent[0] - spent[1], 0.0)
         seconds, features = list[float](), list[float]()
         for count in (FEW, MANY):
             told, begin = _Told(), time.process_time()
@@ -177,7 +180,7 @@ def report() -> str:
             "Written by `python benchmarks/media.py` from `media.jsonl`.",
             measure.provenance(found),
             "## Reading and features in a training",
-            "Seconds of a processor: reading all files once (by the clock), the features of an update with their "
+            "Seconds of a processor: reading all files once, the features of an update with their "
             "augmentation, and all of an update. The share is that of a training of so many updates.",
             measure.table(
                 ("corpus", "updates", "reading s", "features ms", "update ms", "share", f"under {SHARE_BAR:.0f} %"),

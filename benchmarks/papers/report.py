@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 
 import curves
 import hansards
 import hard_attention
+import image_earlyprint
+import image_mnist
 import pocket_aligner
 import speech_fsdd
 import tatoeba_cmn
 import tom_and_jerry
-from runner import HERE, Job, Record, records
+from runner import HERE, Job, Record, records, spread
 
 from regard.view.figure import curves as picture
 
@@ -43,8 +45,16 @@ def page() -> str:
     digits = finished(speech_fsdd.TABLE, speech_fsdd.jobs())
     parts = [_OPENING, *_chinese(chinese), *_both(both), *_curves(learned), *hard_attention.sections(hard, _table)]
     parts += speech_fsdd.sections(digits, _table)
+    lines = finished(image_mnist.TABLE, image_mnist.jobs())
+    books = finished(image_earlyprint.TABLE, image_earlyprint.jobs())
+    parts += [*image_mnist.sections(lines, _table), *image_earlyprint.sections(books, _table)]
     parts += [*_hansards(aligned), *_pocket(pocket)]
-    return "\n\n".join([*parts, *_surroundings([*chinese, *both, *learned, *hard, *digits, *aligned, *pocket])]) + "\n"
+    return (
+        "\n\n".join(
+            [*parts, *_surroundings([*chinese, *both, *learned, *hard, *digits, *lines, *books, *aligned, *pocket])]
+        )
+        + "\n"
+    )
 
 
 _OPENING = """# Results
@@ -85,7 +95,7 @@ def _chinese(found: Sequence[Record]) -> list[str]:
         training = [record["training"] for record in some]
         return [
             model,
-            *(_spread(record["scores"][metric]["all"] for record in some) for metric in tatoeba_cmn.METRICS),
+            *(spread(record["scores"][metric]["all"] for record in some) for metric in tatoeba_cmn.METRICS),
             str(len(some)),
             f"{training[0]['parameters'] / 1e6:.1f} M",
             f"{fmean(each['cpu_seconds'] for each in training) / 60:.0f} min",
@@ -96,7 +106,7 @@ def _chinese(found: Sequence[Record]) -> list[str]:
     for metric in tatoeba_cmn.METRICS:
         ranges = found[0]["scores"][metric]["by length"]
         head = [f"{NAMES[metric]}, words", *(f"{name} ({count})" for name, (_, count) in ranges.items())]
-        rows = [[model, *(_spread(_at(of[model], metric, name)) for name in ranges)] for model in models]
+        rows = [[model, *(spread(_at(of[model], metric, name)) for name in ranges)] for model in models]
         if "no attention" in of and "additive" in of:
             ahead = [
                 (_mean_at(of["additive"], metric, name), _mean_at(of["no attention"], metric, name)) for name in ranges
@@ -175,7 +185,7 @@ def _curves(found: Sequence[Record]) -> list[str]:
         rows = []
         for size in sorted({record["pairs"] for record in some}):
             same = [record for record in some if record["pairs"] == size]
-            scores = [_spread(value(record["scores"]) for record in same) for _, value in columns]
+            scores = [spread(value(record["scores"]) for record in same) for _, value in columns]
             minutes = fmean(record["training"]["cpu_seconds"] for record in same) / 60
             rows.append([f"{size:,}", *scores, str(len(same)), f"{minutes:.1f} min"])
         parts.append(_table([f"{title}: pairs", *(name for name, _ in columns), "seeds", "time of one core"], rows))
@@ -279,11 +289,6 @@ def _surroundings(found: Sequence[Record]) -> list[str]:
     dates = sorted(record["date"] for record in found)
     when = dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
     return [f"{'; '.join(machines)}. {'; '.join(versions)}. {when}."]
-
-
-def _spread(values: Iterable[float]) -> str:
-    listed = list(values)
-    return f"{fmean(listed):.1f}" + (f" ± {stdev(listed):.1f}" if len(listed) > 1 else "")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

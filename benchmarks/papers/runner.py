@@ -19,10 +19,11 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from regard.predictor import Predictor
@@ -70,6 +71,12 @@ def corpora() -> Path:
     return folder
 
 
+def prepared_place(corpus: str) -> Path:
+    """Where files of a corpus are that a table makes for itself, outside of the repository: $REGARD_PREPARED, or
+    ~/.cache/regard."""
+    return Path(os.environ.get("REGARD_PREPARED", Path.home() / ".cache" / "regard")) / corpus
+
+
 def main(table: str, jobs: Sequence[Job], description: str) -> int:
     """The command line of a table; 0 when every job has its result, 1 when there is something left."""
     parser = argparse.ArgumentParser(prog=f"python benchmarks/papers/{table}.py", description=description)
@@ -111,6 +118,12 @@ def records(table: str) -> dict[str, Record]:
     if not path.exists():
         return {}
     return {record["digest"]: record for record in map(json.loads, path.read_text(encoding="utf-8").splitlines())}
+
+
+def spread(values: Iterable[float]) -> str:
+    """The mean, and where there are several the standard deviation."""
+    listed = list(values)
+    return f"{fmean(listed):.1f}" + (f" ± {stdev(listed):.1f}" if len(listed) > 1 else "")
 
 
 # One job --------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ in training, dev and test; `long` has 8 to 12, made of the recordings of the par
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from runner import Job, Record, corpora, main
+from runner import Job, Record, corpora, main, prepared_place
 
 from regard.data.pocket.tones import wav
 from regard.data.sounds import read_sound
@@ -137,9 +136,8 @@ def sections(found: Sequence[Record], table: Callable[[Sequence[str], Iterable[S
 
 
 def prepared() -> Path:
-    """The utterances as files with their lists, made once: $REGARD_PREPARED, or ~/.cache/regard, outside of the
-    repository."""
-    place = Path(os.environ.get("REGARD_PREPARED", Path.home() / ".cache" / "regard")) / CORPUS
+    """The utterances as files with their lists, made once."""
+    place = prepared_place(CORPUS)
     if not (place / "done").exists():
         _prepare(place)
     return place

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+from pathlib import Path
 
 import curves
 import hard_attention
+import image_earlyprint
+import image_mnist
+import numpy as np
+import pytest
 import report
 import tatoeba_cmn
 from runner import RESULTS
@@ -23,13 +29,14 @@ def test_every_picture_of_the_page_is_there_and_small() -> None:
 
 
 def test_every_stored_result_is_of_a_job_of_today() -> None:
-    for table, jobs in ((each.TABLE, each.jobs()) for each in (tatoeba_cmn, curves, hard_attention)):
-        lines = (RESULTS / f"{table}.jsonl").read_text(encoding="utf-8").splitlines()
-        assert len(lines) == len(report.finished(table, jobs)) > 0
+    for table in (tatoeba_cmn, curves, hard_attention):
+        path = RESULTS / f"{table.TABLE}.jsonl"
+        assert len(path.read_text(encoding="utf-8").splitlines()) == len(report.finished(table.TABLE, table.jobs())) > 0
 
 
 def test_jobs_have_names_and_digests_of_their_own() -> None:
-    for jobs in (tatoeba_cmn.jobs(), curves.jobs(), hard_attention.jobs()):
+    for table in (tatoeba_cmn, curves, hard_attention, image_mnist, image_earlyprint):
+        jobs = table.jobs()
         assert len({job.name for job in jobs}) == len({job.digest for job in jobs}) == len(jobs)
 
 
@@ -48,3 +55,19 @@ def test_the_kinds_of_hard_attention_differ_in_one_setting() -> None:
         different = dict(settings.items() ^ about["soft"].items())
         assert set(different) <= {"model.context", "model.cross.normalizer"}
         assert len(different) <= 1
+
+
+def test_the_models_that_read_digits_differ_in_one_setting() -> None:
+    about = {job.about["model"]: job.about["settings"] for job in image_mnist.jobs() if job.about["seed"] == 1}
+    for name, settings in about.items():
+        assert len({key for key, _ in settings.items() ^ about["softmax"].items()}) == (name != "softmax")
+
+
+def test_images_of_the_idx_format(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
+    header = b"".join(number.to_bytes(4, "big") for number in (2051, 3, 28, 28))
+    (tmp_path / "images.gz").write_bytes(gzip.compress(header + pixels.tobytes()))
+    np.testing.assert_array_equal(image_mnist.images(tmp_path / "images.gz"), pixels)
+    (tmp_path / "labels.gz").write_bytes(gzip.compress((2049).to_bytes(4, "big") + bytes(20)))
+    with pytest.raises(SystemExit, match="no idx file of images"):
+        image_mnist.images(tmp_path / "labels.gz")
