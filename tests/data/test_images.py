@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from regard.data.augmentation import _SMALLER, _moved
+from regard.data.augmentation import _NORMALS, _SMALLER, _moved, _noise
 from regard.data.images import MOST_PIXELS, PLAIN, SEVERAL, STRETCHED, image_features, read_image
 from regard.errors import RegardError
 from regard.settings import ImageSettings
@@ -303,13 +303,26 @@ def test_no_augmentation_unless_asked() -> None:
     np.testing.assert_allclose(barely, plain, atol=0.01)
 
 
+@given(st.floats(0, 1, exclude_max=True), st.integers(1, 50))
+def test_noise_is_as_strong_everywhere(place: float, high: int) -> None:
+    found = _noise((1, high, 300), place)
+    assert found.shape == (1, high, 300)
+    assert abs(found.mean()) < 6 / found.size**0.5
+    assert abs(found.std() - 1) < 6 / found.size**0.5
+
+
+def test_noise_of_large_images_begins_again() -> None:
+    found = _noise((3, 300, 400), 0.5).ravel()
+    np.testing.assert_array_equal(found[_NORMALS:], found[: len(found) - _NORMALS])
+
+
 def test_augmentation_loses_no_ink() -> None:
     """A text that fills its image but for a small margin stays within, however it is bent, turned and moved."""
     pixels = np.full((32, 160, 1), 255, np.uint8)
     pixels[4:28, 6:154] = np.random.default_rng(0).choice([0, 255], (24, 148, 1))
     ink, least = (255.0 - pixels).sum(), (1 - _SMALLER) ** 2
     draws = [np.random.default_rng(seed) for seed in range(200)]
-    moved = [255.0 - _moved(pixels, np.array([255], "f4"), 1.0, draw) for draw in draws]
+    moved = [255.0 - _moved(pixels, np.array([255], "f4"), 1.0, draw.random(8).tolist()) for draw in draws]
     left = [found.sum() / ink for found in moved]
     assert least * 0.95 < min(left) < 0.7
     assert 0.85 < max(left) < 1.01

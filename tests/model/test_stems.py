@@ -14,6 +14,7 @@ from torch import Tensor
 
 from regard.errors import RegardError
 from regard.model import PLACES, Band, Encoder, EncoderDecoder, search
+from regard.model.convolution import Convolutions
 from regard.settings import AttentionSettings, EncoderSettings, ModelSettings, SearchSettings
 
 CHANNELS, BANDS = 2, 6
@@ -162,6 +163,22 @@ def test_positions_tell_rows_from_columns(stem: str, position: str, kind: str) -
         if other.shape == found.shape
     } | {"mirrored": bool((found - found.transpose(0, 1)).abs().max() > 1e-3)}
     assert set(different.values()) == {position != "none"}
+
+
+@pytest.mark.parametrize("down", [0, 1, 3, 5])
+@pytest.mark.parametrize("across", [0, 2])
+def test_a_place_is_made_of_what_is_around_its_middle(down: int, across: int) -> None:
+    strides = [(1 + (layer < down), 1 + (layer < across)) for layer in range(max(down, across, 1))]
+    torch.manual_seed(0)
+    stack = Convolutions(1, 16, strides, norm=False).double()
+    image = torch.rand(1, 256, 64, 1, dtype=torch.float64, requires_grad=True)
+    made = stack(image, torch.tensor([[256, 64]]))
+    row, column = made.shape[1] // 2, made.shape[2] // 2
+    (seen,) = torch.autograd.grad(made[0, row, column].sum(), image)
+    for side, place, halved in ((0, row, down), (1, column, across)):
+        (there,) = seen[0, ..., 0].abs().sum(1 - side).nonzero(as_tuple=True)
+        middle = (int(there.min()) + int(there.max()) + 1) / 2
+        assert abs(middle - 2**halved * (place + 0.5)) == (0.5 if halved else 0)
 
 
 def test_a_row_is_read_by_itself() -> None:

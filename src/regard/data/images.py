@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from regard.data.augmentation import augmented, contrast, paper
+from regard.data.augmentation import augmented, paper_and_contrast
 from regard.data.read import Read
 from regard.errors import RegardError, one_line, shown
 from regard.settings import ImageSettings
@@ -76,9 +76,8 @@ def image_features(
     """
     if draw is not None and settings.augment > 0:
         return augmented(pixels, settings.augment, draw)
-    ground = paper(pixels)
-    found = (pixels.astype(np.float32) - ground) / contrast(pixels, ground)
-    return np.ascontiguousarray(found.transpose(2, 0, 1))
+    ground, contrast = paper_and_contrast(pixels)
+    return np.ascontiguousarray((pixels.transpose(2, 0, 1) - ground[:, None, None]) / contrast)
 
 
 # What is wrong --------------------------------------------------------------------------------------------------------

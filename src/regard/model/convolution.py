@@ -21,6 +21,10 @@ _DOUBLED = 3
 class Convolutions(nn.Module):
     """x <- relu(norm(conv(x))), layer after layer; a layer with stride 2 halves a side (and rounds up).
 
+    Kernels are 3x3. With stride 2 place i is made of what is around 2i or around 2i + 1, never of what is around their
+    middle. The last layer that halves a side takes 2i + 1, all before take 2i: so place i, which stands for the pixels
+    from n i to n (i + 1), is made of what is around their middle, but for half a pixel.
+
     What is outside of an image is 0 before each convolution, and the norm is over the channels at each pixel: so what
     comes out depends neither on how far a batch is padded nor on its other images.
 
@@ -40,10 +44,14 @@ class Convolutions(nn.Module):
         self.strides = tuple(strides)
         widths = [channels << min(layer, _DOUBLED) for layer in range(len(strides))]
         self.channels = widths[-1] if widths else given
+        last = [max((n for n, stride in enumerate(self.strides) if stride[side] == 2), default=-1) for side in (0, 1)]
+        centred = [[layer != each for each in last] for layer in range(len(strides))]
         self.layers = nn.ModuleList(
-            nn.Conv2d(before, after, 3, stride, padding=1)
-            for before, after, stride in zip([given, *widths], widths, strides, strict=False)
+            nn.Conv2d(before, after, 3, stride, padding=(int(down), int(across)))
+            for before, after, stride, (down, across) in zip([given, *widths], widths, strides, centred, strict=False)
         )
+        # Behind the last row and column of those inputs that have no row or column before the first.
+        self.behind = [(0, 2 * (not across), 0, 2 * (not down)) for down, across in centred]
         self.norms = nn.ModuleList(nn.LayerNorm(after) if norm else nn.Identity() for after in widths)
         if not norm:
             for layer in self.layers:
@@ -55,9 +63,12 @@ class Convolutions(nn.Module):
     def forward(self, x: Tensor, sizes: Tensor) -> Tensor:
         """x (B, H, W, C), of which `sizes` (B, 2) count, as (B, h, w, channels), 0 outside of what counts."""
         x = blanked(x, sizes)
-        for layer, norm, stride in zip(self.layers, self.norms, self.strides, strict=True):
+        for layer, norm, stride, behind in zip(self.layers, self.norms, self.strides, self.behind, strict=True):
             sizes = covered(sizes, stride)
-            x = torch.relu(norm(layer(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)))
+            channels_first = x.permute(0, 3, 1, 2)
+            if any(behind):
+                channels_first = nn.functional.pad(channels_first, behind)
+            x = torch.relu(norm(layer(channels_first).permute(0, 2, 3, 1)))
             x = blanked(x, sizes)
         return x
 
