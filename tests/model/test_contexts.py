@@ -98,7 +98,7 @@ def test_rewards_estimate_the_gradient_of_the_expected_reward() -> None:
     errors = []
     for baseline in (0.0, -2.0):
         drawn = Drawn(log_probs, torch.zeros_like(log_probs))
-        loss = reinforce([drawn], worth[places], mask, Sampling(baseline=baseline)) / len(places)
+        loss = reinforce([drawn], False, worth[places], mask, Sampling(baseline=baseline)) / len(places)
         (found,) = torch.autograd.grad(-loss, scores, retain_graph=True)
         errors.append(float((found - wanted).abs().max()))
     assert max(errors) < 0.02
@@ -109,11 +109,34 @@ def test_a_place_is_answerable_for_what_is_said_from_then_on_and_padding_for_not
     log_probs = torch.zeros(1, 3, 2).requires_grad_()
     rewards, mask = torch.tensor([[-1.0, -2.0, -9.0]]), torch.tensor([[True, True, False]])
     drawn = Drawn(log_probs, torch.ones(1, 3, 2))
-    loss = reinforce([drawn], rewards, mask, Sampling(entropy=0.5, baseline=-1.0))
+    loss = reinforce([drawn], False, rewards, mask, Sampling(entropy=0.5, baseline=-1.0))
     loss.backward()
     assert log_probs.grad is not None
     assert log_probs.grad[0].tolist() == [[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]]
     assert loss.item() == -0.5 * 4
+
+
+def test_a_place_that_nothing_later_depends_on_is_answerable_for_its_own_token() -> None:
+    first, last = (torch.zeros(1, 2, 1).requires_grad_() for _ in range(2))
+    rewards, mask = torch.tensor([[-3.0, -2.0]]), torch.ones(1, 2, dtype=torch.bool)
+    reinforce([Drawn(each, torch.ones(1, 2, 1)) for each in (first, last)], True, rewards, mask, Sampling()).backward()
+    assert first.grad is not None and last.grad is not None
+    assert first.grad[0, :, 0].tolist() == [5.0, 2.0]
+    assert last.grad[0, :, 0].tolist() == [3.0, 2.0]
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("reinforce")])
+def test_a_decoder_says_truly_whether_later_tokens_depend_on_a_place(name: str) -> None:
+    made = grown(MODELS[name]).train()
+    set_sampling(made, Sampling(soft=1.0))  # weights instead of places, which have a gradient
+    pairs = batch(SOURCES, TARGETS)
+    output = made.decoder(pairs.target_in, made.encode(pairs.source, pairs.source_lengths), ("cross",))
+    assert output.passing == (name in ("reinforce > gru after", "reinforce > transformer"))
+    if output.passing:
+        weights = output.observed[max(output.observed)]
+        (of_weights,) = torch.autograd.grad(output.hidden[:, 1].square().sum(), weights)
+        assert of_weights[:, :, 1].abs().max() > 0
+        assert of_weights[:, :, 0].abs().max() == 0
 
 
 def test_what_a_training_sets_reaches_every_attention() -> None:

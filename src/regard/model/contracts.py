@@ -124,6 +124,7 @@ class DecoderOutput:
     observed: Any  # `Observed`, or of a step `ObservedStep`
     state: Any = None  # after a step: a tree of tensors (B, beams, ...) for the next one
     drawn: tuple[Drawn, ...] = ()  # of a sequence in training, for each attention that draws places
+    passing: bool = False  # whether the last of them bears on its own token alone, and on no later one
 
 
 class Decoder(Protocol):

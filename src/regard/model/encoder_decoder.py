@@ -145,7 +145,8 @@ class EncoderDecoder(nn.Module):
         nll, auxiliary = self.readout.nll(output, batch.target_out, mask, memory, smoothing)
         if output.drawn:
             rewards, _ = self.readout.target_log_probs(output, batch.target_out, mask, memory)
-            auxiliary = {**auxiliary, "reinforce": reinforce(output.drawn, rewards.detach(), mask, self.sampling)}
+            found = reinforce(output.drawn, output.passing, rewards.detach(), mask, self.sampling)
+            auxiliary = {**auxiliary, "reinforce": found}
         if coverage:
             auxiliary = {**auxiliary, "coverage": coverage * coverage_of(output.observed, encoded.mask, mask)}
         if guide is not None:

@@ -204,7 +204,8 @@ class RecurrentDecoder(nn.Module):
             if weights is not None:
                 shown["cross", 0] = weights
         assert context is not None
-        return DecoderOutput(self._say(x, context, self.combine), context, shown, drawn=drawn_in([drawn]))
+        output = self._say(x, context, self.combine)
+        return DecoderOutput(output, context, shown, drawn=drawn_in([drawn]), passing=True)
 
     def _code(self, encoded: Encoded) -> Tensor:
         """The code C (B, 1, width), of no numbers where the decoder is told nothing of the source."""

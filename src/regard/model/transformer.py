@@ -127,7 +127,7 @@ class TransformerDecoder(nn.Module):
             else:
                 found = layer.cross(self._code(encoded)).expand(-1, x.shape[1], -1)
             x = layer.feedforward(x if layer.cross is None else layer.around_cross.leave(x, found))
-        return DecoderOutput(self.norm(x), found, observed, drawn=tuple(drawn))
+        return DecoderOutput(self.norm(x), found, observed, drawn=tuple(drawn), passing=True)
 
     def _temperatures(self) -> tuple[float | None, ...]:
         """Those of all attentions, None for one that has to be called as a module."""
