@@ -120,7 +120,8 @@ def test_a_place_that_nothing_later_depends_on_is_answerable_for_its_own_token()
     first, last = (torch.zeros(1, 2, 1).requires_grad_() for _ in range(2))
     rewards, mask = torch.tensor([[-3.0, -2.0]]), torch.ones(1, 2, dtype=torch.bool)
     reinforce([Drawn(each, torch.ones(1, 2, 1)) for each in (first, last)], True, rewards, mask, Sampling()).backward()
-    assert first.grad is not None and last.grad is not None
+    assert first.grad is not None
+    assert last.grad is not None
     assert first.grad[0, :, 0].tolist() == [5.0, 2.0]
     assert last.grad[0, :, 0].tolist() == [3.0, 2.0]
 
