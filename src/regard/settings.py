@@ -365,7 +365,7 @@ class TrainingSettings:
         coverage: what it costs to look at a source word less or more than once in all (Xu et al. 2015); 0: nothing.
         sampled_until: with the contexts gumbel and reinforce, the update from which what they start with has ended: for
             gumbel a temperature above the last one, for reinforce steps that see the weighted sum, and a reward for
-            undecided weights; none: half of all updates.
+            undecided weights; none: the last update.
         sampled_temperature: of gumbel, the last one; it begins at 1.
         sampled_entropy: of reinforce, what undecided weights are worth at first.
         guided_weight: what it costs to look elsewhere than at the words linked by --guided (Garg et al. 2019).
@@ -404,7 +404,7 @@ class TrainingSettings:
     coverage: float = 0.0
     sampled_until: int | None = None
     sampled_temperature: float = 0.5
-    sampled_entropy: float = 0.1
+    sampled_entropy: float = 0.05
     guided_weight: float = 1.0
     guided_layer: int | None = None
     guided_head: int = 0

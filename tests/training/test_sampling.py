@@ -12,8 +12,8 @@ from regard.training.sampling import check_choices, next_baseline, sampling_at, 
 
 
 def test_schedules_begin_soft_and_end_hard() -> None:
-    training = TrainingSettings(updates=200, sampled_temperature=0.25, sampled_entropy=0.2)
-    assert until(training) == 100
+    training = TrainingSettings(updates=200, sampled_until=100, sampled_temperature=0.25, sampled_entropy=0.2)
+    assert (until(training), until(replace(training, sampled_until=None))) == (100, 200)
     first, middle, last = (sampling_at(training, update, -1.5) for update in (1, 51, 150))
     assert (first.temperature, first.soft, first.entropy, first.baseline) == (1.0, 1.0, 0.2, -1.5)
     assert (middle.temperature, middle.soft, middle.entropy) == pytest.approx((0.5, 0.5, 0.1))

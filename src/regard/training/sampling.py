@@ -25,7 +25,7 @@ def sampling_at(settings: TrainingSettings, update: int, baseline: float) -> Sam
 
 def until(settings: TrainingSettings) -> int:
     """The update from which places are drawn as in the end."""
-    return settings.sampled_until or max(1, (settings.updates or 0) // 2)
+    return settings.sampled_until or max(1, settings.updates or 0)
 
 
 def next_baseline(before: float | None, mean: float) -> float:
