@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from regard.data.corpora import has_features, read_any
+from regard.data.features import text_of
 from regard.data.lines import write_lines
 from regard.data.reading import Pair, read_pairs, read_parallel
 from regard.data.report import ReadReport
-from regard.data.text import is_unspaced, spans_of_words
+from regard.data.text import Span, is_unspaced, spans_of_words
 from regard.errors import RegardError, did_you_mean
 from regard.files import make_folder
 from regard.maps import (
@@ -31,7 +33,7 @@ from regard.maps import (
     word_matrix,
 )
 from regard.maps.links import Weights
-from regard.settings import Words
+from regard.settings import DataSettings, Words
 
 if TYPE_CHECKING:
     from regard.predictor import Predictor
@@ -115,16 +117,22 @@ def aligned(
             for one in there:
                 yield None if one is None else weigh(links_from(one[0], way.method, way.threshold, one[1]), one[0])
             continue
-        back = _matrices(backward, [pair.target for pair in part], [pair.source for pair in part], way)
+        back = _matrices(backward, [pair.target for pair in part], [pair.text for pair in part], way)
         for one, other in zip(there, back, strict=True):
             yield None if one is None or other is None else _both(one[0], other[0], way)
 
 
 def read(
-    pairs: str | Path, target: str | Path | None, columns: tuple[str | None, str | None] = (None, None)
+    pairs: str | Path,
+    target: str | Path | None,
+    columns: tuple[str | None, str | None] = (None, None),
+    like: DataSettings | None = None,
 ) -> tuple[list[Pair], ReadReport]:
     """The pairs to be aligned, from a file (the columns of source and target where they are not the usual ones) or two
-    parallel ones."""
+    parallel ones; with features, if a model whose settings are `like` these has been trained with such."""
+    if like is not None and has_features(like):
+        found, report, _ = read_any(pairs, target, DataSettings(medium="text"), like=like)
+        return found, report
     if target is not None:
         return read_parallel(pairs, target)
     return read_pairs(pairs, source=columns[0], target=columns[1])
@@ -276,7 +284,7 @@ def _matrices(
             inside = chosen.without_special()
             found.append((inside.matrix, inside.nothing().reshape(-1)))
         else:
-            source, target = (spans_of_words(side.text or "", way.words) for side in (chosen.source, chosen.target))
+            source, target = _spans(chosen, way)
             found.append((word_matrix(chosen, source, target), idle_words(chosen, target)))
     return found
 
@@ -286,8 +294,13 @@ def word_weights(model: Predictor, every: AttentionMap, way: Way) -> Weights:
     chosen = _chosen(model, every, way)
     if way.words == "tokens":
         return chosen.without_special().matrix
-    source, target = (spans_of_words(side.text or "", way.words) for side in (chosen.source, chosen.target))
-    return word_matrix(chosen, source, target)
+    return word_matrix(chosen, *_spans(chosen, way))
+
+
+def _spans(map: AttentionMap, way: Way) -> list[list[Span]]:
+    """Start and end of the words of source and target; features are no words."""
+    assert way.words != "tokens"
+    return [spans_of_words(text_of(side.text or ""), way.words) for side in (map.source, map.target)]
 
 
 def _chosen(model: Predictor, every: AttentionMap, way: Way) -> AttentionMap:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regard.configuration import read_config, to_yaml, with_given
+from regard.data.features import load_source
 from regard.data.media import Images, Sounds, Source, media_of
 from regard.data.storing import check_regular, read_bounded
 from regard.data.tokenisers import Tokeniser, load_tokeniser
@@ -162,7 +163,7 @@ def save_sides(folder: Path, source: Source, target: Tokeniser) -> None:
 def load_sides(folder: Path, settings: Settings) -> tuple[Source, Tokeniser]:
     """What reads a model's sources, their tokeniser or what its settings say of images or recordings; and the
     tokeniser of its targets. Raises RegardError: missing, damaged."""
-    return media_of(settings) or load_tokeniser(folder, "source"), load_tokeniser(folder, "target")
+    return media_of(settings) or load_source(folder, "source"), load_tokeniser(folder, "target")
 
 
 def save_metrics(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:

@@ -318,6 +318,9 @@ class DataSettings:
         workers: how many threads read images and recordings; none: one for each core.
         source: the column of the source, by number (from 1) or name.
         target: the column of the target, by number (from 1) or name.
+        features: the column of the source's features, such as V;PST;3;SG beside a lemma, by number or name; 0: there is
+            none; none: recognised by what it holds, behind the target or before it. Each is a symbol of its own that
+            stands before the tokens of the source.
         source_tokens: character, symbols, bpe:SIZE, unigram:SIZE (without :SIZE one that suits the texts, such that a
             subword is met about 50 times), or a tokenizer.json or SentencePiece .model file.
         target_tokens: the same for the target.
@@ -335,6 +338,7 @@ class DataSettings:
     workers: int | None = None
     source: str = "1"
     target: str = "2"
+    features: str | None = None
     source_tokens: str | None = None
     target_tokens: str | None = None
     joint: bool = False

@@ -25,6 +25,7 @@ def run(arguments: Sequence[str]) -> int:
     options = vars(given)
     from regard.aligner import aligned, by_line, read
     from regard.files import check_place
+    from regard.folder import load_settings
     from regard.maps import check_ending, pharaoh, save_maps, weighted_pharaoh
     from regard.predictor import load
 
@@ -34,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
     way = way_of(given)
     if "symmetrise" in options and "reverse" not in options:
         raise RegardError("--symmetrise is for two directions; give the other model by --reverse too")
-    pairs, report = read(given.pairs, options.get("target"))
+    pairs, report = read(given.pairs, options.get("target"), like=load_settings(Path(given.model)).data)
     if report.left_out_count or report.noted:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     tell_unspaced(pairs, given.words)

@@ -13,7 +13,7 @@ from regard.commands.align import add_way
 from regard.commands.parsing import add_settings, given_on, parser
 from regard.commands.predicting import add_model
 from regard.errors import RegardError, did_you_mean
-from regard.settings import DataSettings, Medium, SearchSettings
+from regard.settings import DataSettings, SearchSettings
 
 _USUAL = ("bleu", "chrf", "ter", "accuracy", "cer", "per", "token_error_rate")
 _OF_MEDIA = ("accuracy", "cer", "wer", "bleu")
@@ -47,7 +47,8 @@ def run(arguments: Sequence[str]) -> int:
     from regard.evaluation import METRICS, by_length, paired_bootstrap, score_table, statistics, table
     from regard.folder import load_settings
 
-    medium = load_settings(Path(given.model)).data.medium or "text"
+    data = load_settings(Path(given.model)).data
+    medium = data.medium or "text"
     usual = _USUAL if medium == "text" else _OF_MEDIA
     names = [name for name in options.get("metrics", ",".join(usual)).split(",") if name]
     if not names:
@@ -55,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
     for name in names:
         if name not in METRICS:
             raise RegardError(f"--metrics: there is no {name!r}{did_you_mean(name, METRICS)}")
-    test = _read(given, medium)
+    test = _read(given, data)
     test, outputs = _those_read(test, _outputs(given.model, given.device, test, search))
     found = [statistics(name, outputs, test.references, given.lowercase) for name in names]
     print(f"{len(test.sources):,} pairs")
@@ -117,18 +118,19 @@ def _parser() -> argparse.ArgumentParser:
     return made
 
 
-def _read(given: argparse.Namespace, medium: Medium) -> _Test:
+def _read(given: argparse.Namespace, data: DataSettings) -> _Test:
     from regard.data.corpora import read_any
     from regard.data.text import word_spans
 
     target = getattr(given, "target", None)
     if target and given.references:
         raise RegardError("--references are columns of one file; leave out --target")
-    pairs, report, _ = read_any(given.pairs, target, DataSettings(medium=medium), given.references)
+    medium = data.medium or "text"
+    pairs, report, _ = read_any(given.pairs, target, DataSettings(medium=medium), given.references, like=data)
     if report.left_out_count or report.noted:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     side = "source" if medium == "text" else "target"
-    lengths = [len(word_spans(getattr(pair, side))) for pair in pairs]
+    lengths = [len(word_spans(pair.text if side == "source" else pair.target)) for pair in pairs]
     return _Test([pair.source for pair in pairs], [pair.targets for pair in pairs], lengths, side)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regard.commands.align import tell_unspaced, way_of
@@ -29,11 +30,13 @@ def evaluate_links(given: argparse.Namespace) -> int:
     from regard.aligner import read
     from regard.data.reading import sizes_in_words
     from regard.evaluation import RATES, alignment_statistics, bootstrap, paired_bootstrap, read_gold, read_links, table
+    from regard.folder import load_settings
 
     read_in: tuple[list[Pair], ReadReport] | None = None
     sizes = None
     if "pairs" in options:
-        read_in = read(given.pairs, options.get("target"))
+        like = load_settings(Path(given.model)).data if "hypothesis_alignments" not in options else None
+        read_in = read(given.pairs, options.get("target"), like=like)
         sizes = sizes_in_words(*read_in, given.words)
     gold = read_gold(given.gold_alignments, sizes, int(given.one_based))
     first = int(given.one_based_hypothesis)

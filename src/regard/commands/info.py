@@ -14,6 +14,7 @@ def run(arguments: Sequence[str]) -> int:
     """Print what a model's folder holds."""
     given = _parser().parse_args(list(arguments))
     from regard.configuration import flatten
+    from regard.data.features import FeaturedTokeniser
     from regard.data.media import Images, Sounds
     from regard.folder import WEIGHTS, load_facts, load_settings, load_sides, load_weights
 
@@ -33,6 +34,8 @@ def run(arguments: Sequence[str]) -> int:
             print(f"{name}: {side.described()}")
         else:
             print(f"{name}: {side.kind}, {len(side.vocabulary):,} pieces, casing {side.casing}")
+            if isinstance(side, FeaturedTokeniser):
+                print(f"{name}: {len(side.features):,} of them features: {', '.join(side.features)}")
     if facts.shown_reason:
         print(f"attention shown: {facts.shown_reason}")
     print("settings:")

@@ -26,10 +26,12 @@ def run(arguments: Sequence[str]) -> int:
     """Print what a model makes of texts, a line for each, in their order."""
     given = _parser().parse_intermixed_args(list(arguments))
     search = given_on(given, SearchSettings)
+    from regard.data.corpora import has_features
     from regard.folder import load_settings
 
-    medium = load_settings(Path(given.model)).data.medium or "text"
-    texts = sources_from(given, medium)
+    data = load_settings(Path(given.model)).data
+    medium = data.medium or "text"
+    texts = sources_from(given, medium, has_features(data))
     wanted = [name for name in ("alignments", "maps", "times", *PICTURES, "html") if name in given]
     _check_outputs(given, len(texts), medium)
     from regard.predictor import load

@@ -36,10 +36,11 @@ def add_texts(to: argparse.ArgumentParser) -> None:
     )
 
 
-def sources_from(given: argparse.Namespace, medium: Medium) -> list[str]:
+def sources_from(given: argparse.Namespace, medium: Medium, features: bool = False) -> list[str]:
     """What was given to predict from: texts, or for other media the paths of files.
 
-    Lines without text are told of on standard error, and kept. Paths in a list count from its folder.
+    With `features`, those of a text in a file follow it after a tab. Lines without text are told of on standard error,
+    and kept. Paths in a list count from its folder.
     """
     path, texts = getattr(given, "input", None), getattr(given, "texts", [])
     if medium != "text":
@@ -51,7 +52,7 @@ def sources_from(given: argparse.Namespace, medium: Medium) -> list[str]:
         return _some([*(str(folder / each) for each in _lines(path)), *texts], medium)
     if texts and path:
         raise RegardError("texts were given as arguments and by --input; give one of them")
-    return list(texts) if texts else _lines(path or "-")
+    return list(texts) if texts else _lines(path or "-", features)
 
 
 def _some(paths: list[str], medium: Medium) -> list[str]:
@@ -60,10 +61,10 @@ def _some(paths: list[str], medium: Medium) -> list[str]:
     return paths
 
 
-def _lines(path: str) -> list[str]:
+def _lines(path: str, features: bool = False) -> list[str]:
     from regard.data.reading import read_texts
 
-    texts, report = read_texts(path)
+    texts, report = read_texts(path, features)
     if report.noted:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     return texts

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from regard.data import headers
+from regard.data.columns import NO_FEATURES
+from regard.data.features import MARK
 from regard.data.media import ENDINGS, medium_of
 from regard.data.reading import Pair, listed_pairs, read_pairs, read_parallel
 from regard.data.report import ReadReport
@@ -72,13 +74,25 @@ def _text_beside(file: Path) -> str:
 
 
 def read_any(
-    path: str | Path, parallel: str | Path | None, settings: DataSettings, references: bool = False
+    path: str | Path,
+    parallel: str | Path | None,
+    settings: DataSettings,
+    references: bool = False,
+    like: DataSettings | None = None,
 ) -> tuple[list[Pair], ReadReport, Medium]:
     """The pairs of a file, two parallel ones, or a folder, and what their sources are.
 
+    Where `like` is given, the settings of a model or of other pairs, sources have features if those have, in their
+    columns unless others are recognised.
     Paths of images and recordings count from the folder of the file that names them. A first line whose source has no
     ending, as no file's name, is their header.
     """
+    with_features = like is not None and has_features(like)
+    if (parallel is not None or Path(path).is_dir()) and (with_features or has_features(settings)):
+        raise RegardError(
+            f"{path}: features of sources (data.features) are a column of a table beside their source and target; "
+            "give such a file"
+        )
     if parallel is not None:
         pairs, report = read_parallel(path, parallel)
     elif Path(path).is_dir():
@@ -87,14 +101,34 @@ def read_any(
     else:
         defaults = DataSettings()
         # The defaults let the reader look for the usual names of columns.
-        source = None if settings.source == defaults.source else settings.source
-        target = None if settings.target == defaults.target else settings.target
-        pairs, report = read_pairs(path, source=source, target=target, references=references)
+        source, target = (
+            None if each == usual else each
+            for each, usual in ((settings.source, defaults.source), (settings.target, defaults.target))
+        )
+        features, known = settings.features, None
+        if like is not None and not with_features:
+            features = NO_FEATURES
+        elif like is not None and like.features is not None:
+            known = (
+                None if like.source == defaults.source else like.source,
+                None if like.target == defaults.target else like.target,
+                like.features,
+            )
+        pairs, report = read_pairs(
+            path, source=source, target=target, features=features, references=references, known=known
+        )
     medium = settings.medium or medium_of([pair.source for pair in pairs])
     if medium != "text":
+        if any(MARK in pair.source for pair in pairs):
+            raise RegardError(f"{path}: features are for sources that are texts, and these are files ({medium})")
         root = Path(path).parent
         if pairs[0].line == 1 and not Path(pairs[0].source).suffix and len(pairs) > 1:
             report.remarks.append(headers.taken([pairs[0].source, pairs[0].target]))
             report.lines, report.kept, report.first, pairs = report.lines - 1, report.kept - 1, 2, pairs[1:]
         pairs = [replace(pair, source=str(root / pair.source)) for pair in pairs]
     return pairs, report, medium
+
+
+def has_features(settings: DataSettings) -> bool:
+    """Whether sources have features, by settings without an open choice."""
+    return settings.features not in (None, NO_FEATURES)

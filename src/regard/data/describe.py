@@ -11,6 +11,7 @@ import regex  # type: ignore[import-untyped]
 from numpy.typing import ArrayLike
 
 from regard.data.examples import Examples, Lengths, Omitted
+from regard.data.features import FeaturedTokeniser
 from regard.data.media import Images, Sounds, Source
 from regard.data.reading import Pair
 from regard.data.tokenisers import Tokeniser
@@ -108,11 +109,12 @@ def describe(
     else:
         sides = [("source", source, examples.source_lengths), *sides]
     for side, tokeniser, lengths in sides:
-        texts = [pair.source if side == "source" else pair.target for pair in examples.pairs]
+        texts = [pair.text if side == "source" else pair.target for pair in examples.pairs]
         scripts = ", ".join(f"{name} {share:.1%}" for name, share in script_shares(texts).items() if share >= 0.001)
         lines += [
             "",
             f"{side}: {tokeniser.kind}, a vocabulary of {len(tokeniser.vocabulary):,}, {int(lengths.sum()):,} tokens",
+            *_features(tokeniser),
             f"  scripts: {scripts or 'no letters'}",
         ]
         lines += _spread("tokens a line", lengths)
@@ -120,6 +122,11 @@ def describe(
             of_dev = [pair.source if side == "source" else pair.target for pair in dev]
             lines.append(f"  development part: {coverage(tokeniser, of_dev)}")
     return lines
+
+
+def _features(tokeniser: Tokeniser) -> list[str]:
+    known = tokeniser.features if isinstance(tokeniser, FeaturedTokeniser) else ()
+    return [f"  features: {len(known):,} different ones"] if known else []
 
 
 def _spread(what: str, lengths: Lengths) -> list[str]:

@@ -14,12 +14,14 @@ class Encoding:
 
     `text` is the normalised text, `ids` the pieces' numbers (no start or end mark among them), `offsets` the start
     and end of each piece in `text`, in characters as Python counts them. A piece that the vocabulary does not have
-    bears the id of the unknown piece and still its own place in the text, so that it can be shown.
+    bears the id of the unknown piece and still its own place in the text, so that it can be shown. The first pieces may
+    be `features` of the text (`regard.data.features`), which stand behind it, after a tab, and belong to no word.
     """
 
     text: str
     ids: tuple[int, ...]
     offsets: tuple[Span, ...]
+    features: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -31,8 +33,8 @@ class Encoding:
 
     @property
     def words(self) -> tuple[int, ...]:
-        """For each piece the index of the word that it belongs to."""
-        return self._words[0]
+        """For each piece the index of the word that it belongs to; -1 for features."""
+        return (-1,) * self.features + self._words[0]
 
     @property
     def word_offsets(self) -> tuple[Span, ...]:
@@ -46,4 +48,5 @@ class Encoding:
 
     @cached_property
     def _words(self) -> tuple[tuple[int, ...], tuple[Span, ...]]:
-        return words_of_pieces(self.text, self.offsets)
+        text = self.text.partition("\t")[0] if self.features else self.text
+        return words_of_pieces(text, self.offsets[self.features :])

@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from regard.errors import shown
 
 #: What a header calls the columns where nobody says which they are, in any case of letters.
-USUAL = {"source": ("source", "src", "input"), "target": ("target", "tgt", "trg", "output")}
+USUAL = {
+    "source": ("source", "src", "input"),
+    "target": ("target", "tgt", "trg", "output"),
+    "features": ("features", "feats", "tags", "msd"),
+}
 
 # Names that a header may have too, but that may as well be a pair of a dictionary: a reason to ask, not to drop a line.
 _POSSIBLE = """
@@ -17,14 +21,15 @@ greek latin hebrew swedish danish norwegian finnish hungarian romanian ukrainian
 esperanto deutsch englisch français anglais español italiano português 中文 英文 英语 汉语 日本語 한국어 русский
 en de fr es it pt nl ru zh ja ko ar hi tr pl cs el he sv da fi hu ro uk vi th fa
 source src input target tgt trg output text sentence translation word spelling phones phonemes pronunciation ipa
-question answer query label language original reference
+question answer query label language original reference lemma form inflection features feats tags msd
 """
 _NAMES = frozenset(_POSSIBLE.split())
 
 
 def is_header(cells: Sequence[str]) -> bool:
     """Whether a first line has a usual name of both sides."""
-    return all(set(names) & {cell.lower() for cell in cells} for names in USUAL.values())
+    named = {cell.lower() for cell in cells}
+    return all(not named.isdisjoint(USUAL[side]) for side in ("source", "target"))
 
 
 def taken(cells: Sequence[str]) -> str:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from regard.data import headers
+from regard.data.columns import NO_FEATURES, Known, cells_of, columns_of
+from regard.data.features import joined, text_of
 from regard.data.lines import STANDARD_INPUT, shown_name, text_lines
 from regard.data.report import ReadReport
 from regard.data.text import has_surrogate, normalise, spans_of_words
@@ -33,15 +35,20 @@ REPEATED = "repeating an earlier pair"
 HALF = "half a surrogate pair"
 SPACED = "tabs or line breaks inside a text, now spaces"
 COLUMNS = "columns (tabs) taken as one text; for the first column alone: cut -f 1 FILE"
+NO_FEATURE = "without features"
+MORE_COLUMNS = "more columns than text and features; those after the second are left out"
 
 _SUFFIXES: dict[str, Format] = {".tsv": "tsv", ".tab": "tsv", ".txt": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _BREAKS = re.compile(r"[\t\n\r\v\f]+")
-_MOST_DIGITS = 10
+_FEATURES = "features"
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A source and its target, and where they were read (`line` counts from 1)."""
+    """A source and its target, and where they were read (`line` counts from 1).
+
+    Features of a source follow its text after a tab (`regard.data.features`).
+    """
 
     source: str
     target: str
@@ -56,13 +63,18 @@ class Pair:
         return self.references or (self.target,)
 
     @property
+    def text(self) -> str:
+        """The source without features."""
+        return text_of(self.source)
+
+    @property
     def origin(self) -> str:
         """`pairs.tsv, line 12`."""
         return f"{self.file}, line {self.line}"
 
 
-# A line that was read: its number, and its source and targets, or the reason why it has none.
-_Found = tuple[int, tuple[str, Sequence[str]] | str]
+# A line that was read: its number, and its source (with features, or None), and targets, or the reason why it has none.
+_Found = tuple[int, tuple[str, str | None, Sequence[str]] | str]
 
 
 def read_pairs(
@@ -71,13 +83,17 @@ def read_pairs(
     format: Format | None = None,
     source: str | int | None = None,
     target: str | int | None = None,
+    features: str | int | None = NO_FEATURES,
     references: bool = False,
+    known: Known | None = None,
 ) -> tuple[list[Pair], ReadReport]:
     """Read pairs from a TSV or JSONL file (`-`: standard input), packed by gzip or not.
 
     `format` is taken from the file's name, else from its first line. In a TSV, `source` and `target` are numbers of
     columns from 1 (1 and 2 where none is given) or names in the header line; in JSONL they are names of fields
-    (`source` and `target`). With `references`, the columns from the target on (in JSONL, a list in the target field)
+    (`source` and `target`). `features` is the column or field of the source's features; 0: there is none; None: one
+    that is recognised (`regard.data.columns`), which the report tells (`columns`), or else that `known` of a like file.
+    With `references`, the columns from the target on (in JSONL, a list in the target field)
     are so many right answers to the same source; the first is the target.
 
     Raises RegardError: the file can't be read, is empty, has no such column, or gives no pair.
@@ -89,14 +105,14 @@ def read_pairs(
         raise RegardError(f"{name}: the file is empty; it should hold one pair a line")
     kind = format or _format_of(path, ahead[0][1])
     rows = _chain(ahead, lines)
-    remarks: list[str] = []
+    account = ReadReport(name)  # of what is known of the file as a whole
     found = (
-        _jsonl(rows, name, str(source or "source"), str(target or "target"), references)
+        _jsonl(list(rows), account, str(source or "source"), str(target or "target"), features, references, known)
         if kind == "jsonl"
-        else _tsv(list(rows), name, source, target, references, remarks)
+        else _tsv(list(rows), account, source, target, features, references, known)
     )
     pairs, report = _collect(found, name, references)
-    report.remarks = remarks
+    report.remarks, report.columns = account.remarks, account.columns
     return pairs, report
 
 
@@ -122,7 +138,7 @@ def read_parallel(source_path: str | Path, target_path: str | Path) -> tuple[lis
     def found() -> Iterator[_Found]:
         for number, (source, target) in enumerate(rows, start=1):
             if isinstance(source, str) and isinstance(target, str):
-                yield number, (source, (target,)) if source.strip() or target.strip() else EMPTY
+                yield number, (source, None, (target,)) if source.strip() or target.strip() else EMPTY
             else:
                 yield number, NOT_UTF8
 
@@ -132,42 +148,49 @@ def read_parallel(source_path: str | Path, target_path: str | Path) -> tuple[lis
 def listed_pairs(pairs: Iterable[Any], name: str) -> tuple[list[Pair], ReadReport]:
     """The same from pairs (source, target) that are at hand, numbered from 1 where a file has lines.
 
+    A source may be a pair (text, features); where one is, those without have none.
+
     Raises RegardError, with the number: no pair of two texts; and where none has any text.
     """
 
     def found() -> Iterator[_Found]:
         for number, pair in enumerate(pairs, start=1):
-            if (
-                isinstance(pair, str)
-                or not isinstance(pair, Sequence)
-                or len(pair) != 2
-                or not all(isinstance(text, str) for text in pair)
-            ):
+            sides = _sides(pair)
+            if sides is None:
                 raise RegardError(f"{name}: number {number} is {shown(pair)}, no pair of texts (source, target)")
-            if any(map(has_surrogate, pair)):
+            source, beside, target = sides
+            if any(map(has_surrogate, (source, beside or "", target))):
                 yield number, HALF
             else:
-                yield number, (pair[0], pair[1:])
+                yield number, (source, beside, (target,))
 
     if isinstance(pairs, (str, bytes)) or not isinstance(pairs, Iterable):
         raise RegardError(f"{name}: {shown(pairs)} should be pairs of texts (source, target)")
     rows = list(found())
     if not rows:
         raise RegardError(f"{name}: there are none")
+    if any(not isinstance(row, str) and row[1] is not None for _, row in rows):
+        rows = [(at, row if isinstance(row, str) else (row[0], row[1] or "", row[2])) for at, row in rows]
     return _collect(rows, name, references=False)
 
 
-def read_texts(path: str | Path) -> tuple[list[str], ReadReport]:
+def read_texts(path: str | Path, features: bool = False) -> tuple[list[str], ReadReport]:
     """Read texts to predict from, one a line. None is left out, so that line i of the output answers line i.
 
-    A line that is not UTF-8 counts as an empty text; both are noted in the report, and so are tabs. Raises RegardError.
+    With `features`, those of a text follow it after a tab. A line that is not UTF-8 counts as an empty text; both are
+    noted in the report, and so are tabs, or where features are missing. Raises RegardError.
     """
     report = ReadReport(shown_name(path), "text")
     texts: list[str] = []
     for number, line in enumerate(text_lines(path), start=1):
-        text = _clean(line or "")
+        cells = (line or "").split("\t")
+        text = _clean(cells[0]) if features else _clean(line or "")
         if not text:
             report.note(NOT_UTF8 if line is None else EMPTY, number)
+        elif features:
+            if len(cells) != 2 or not cells[1].strip():
+                report.note(MORE_COLUMNS if len(cells) > 2 else NO_FEATURE, number)
+            text = joined(text, _clean(cells[1])) if len(cells) > 1 else text
         elif "\t" in (line or "").strip():
             report.note(COLUMNS, number)
         texts.append(text)
@@ -179,7 +202,7 @@ def sizes_in_words(pairs: Sequence[Pair], report: ReadReport, words: Words) -> l
     """(source words, target words) of every line that was read; None for lines that gave no pair."""
     sizes: list[tuple[int, int] | None] = [None] * report.lines
     for pair in pairs:
-        source, target = (len(spans_of_words(normalise(text), words)) for text in (pair.source, pair.target))
+        source, target = (len(spans_of_words(normalise(text), words)) for text in (pair.text, pair.target))
         sizes[pair.line - report.first] = (source, target)
     return sizes
 
@@ -200,31 +223,30 @@ def _chain(
 
 def _tsv(
     rows: list[tuple[int, str | None]],
-    name: str,
+    account: ReadReport,
     source: str | int | None,
     target: str | int | None,
+    features: str | int | None,
     references: bool,
-    remarks: list[str],
+    known: Known | None,
 ) -> Iterator[_Found]:
-    header = _cells(rows[0][1])
-    named = any(column is not None and not str(column).isdecimal() for column in (source, target))
-    if named or (source is None and target is None and headers.is_header(header)):
+    name, remarks = account.name, account.remarks
+    found = columns_of(name, [line for _, line in rows], source, target, features, known)
+    account.columns = found.chosen
+    from_column, to_column, needed = found.source, found.target, found.needed
+    with_features = found.features is not None
+    if found.header is not None:
         rows = rows[1:]
-        remarks.append(headers.taken(header))
-    elif source is None and target is None:
-        source, target = 1, 2
-    from_column = _column(name, header, source, "source", named)
-    to_column = _column(name, header, target, "target", named)
-    needed = max(from_column, to_column) + 1
-    if rows and rows[0][0] == 1 and len(header) >= needed:
-        doubt = headers.doubt(header[from_column], header[to_column])
+        remarks.append(headers.taken(found.header))
+    elif len(first := cells_of(rows[0][1])) >= needed:
+        doubt = headers.doubt(first[from_column], first[to_column])
         remarks += [doubt] if doubt else []
     widths = Counter(line.count("\t") + 1 for _, line in rows if line and line.strip())
     usual = max(widths, key=lambda width: (widths[width], width), default=0)
     if widths and max(widths) < needed:
         raise RegardError(
-            f"{name}: column {needed} is asked for, and no line has more than {max(widths)} "
-            "(columns are separated by tabs); give the columns, or two parallel files"
+            f"{name}: column {needed} is asked for{' (features beside source and target)' * with_features}, and no "
+            f"line has more than {max(widths)} (columns are separated by tabs); give the columns, or two parallel files"
         )
     for number, line in rows:
         if line is None:
@@ -236,40 +258,34 @@ def _tsv(
         cells = line.split("\t")
         if len(cells) < needed:
             yield number, f"fewer than {needed} columns"
-        elif references:
-            yield number, (cells[from_column], cells[to_column:])
+            continue
+        beside = None if found.features is None else cells[found.features]
+        if references:
+            answers = [cell for index, cell in enumerate(cells) if index >= to_column and index != found.features]
+            yield number, (cells[from_column], beside, answers)
         elif len(cells) > usual:  # a stray tab may have moved everything after it
             yield number, f"more columns than the usual {usual}"
         else:
-            yield number, (cells[from_column], (cells[to_column],))
-
-
-def _cells(line: str | None) -> list[str]:
-    return [cell.strip() for cell in (line or "").split("\t")]
-
-
-def _column(name: str, header: list[str], wanted: str | int | None, side: str, named: bool) -> int:
-    """The index of a side's column, from a number, a name, or the usual names."""
-    if wanted is None:
-        usual = [index for index, cell in enumerate(header) if cell.lower() in headers.USUAL[side]]
-        if usual:
-            return usual[0]
-        if named:
-            raise RegardError(f"{name}: which column is the {side}? Give its name{did_you_mean(side, header)}")
-        return 0 if side == "source" else 1
-    if str(wanted).isdecimal() and len(str(wanted)) < _MOST_DIGITS:
-        if int(wanted) == 0:
-            raise RegardError(f"{name}: columns are numbered from 1, and the {side} column is given as 0")
-        return int(wanted) - 1
-    if str(wanted) in header:
-        return header.index(str(wanted))
-    raise RegardError(f"{name}: its first line has no column {shown(wanted)}{did_you_mean(str(wanted), header)}")
+            yield number, (cells[from_column], beside, (cells[to_column],))
 
 
 def _jsonl(
-    rows: Iterator[tuple[int, str | None]], name: str, source: str, target: str, references: bool
+    rows: Sequence[tuple[int, str | None]],
+    account: ReadReport,
+    source: str,
+    target: str,
+    features: str | int | None,
+    references: bool,
+    known: Known | None,
 ) -> Iterator[_Found]:
+    name, beside_in = account.name, None if str(features) == NO_FEATURES else str(features or _FEATURES)
     met: Counter[str] = Counter()
+    if features is None and not _all_have(rows, _FEATURES):
+        column = None if known is None else known[2]
+        beside_in = _FEATURES if column is not None and column.isdecimal() else column
+    elif features is None:
+        account.columns = {"data.features": (_FEATURES, "every line has such a field")}
+    needed = (source, target) if beside_in is None else (source, target, beside_in)
     for number, line in rows:
         if line is None:
             yield number, NOT_UTF8
@@ -286,22 +302,51 @@ def _jsonl(
             yield number, "not a JSON object"
             continue
         met.update(record.keys())
-        missing = [field for field in (source, target) if field not in record]
+        missing = [field for field in needed if field not in record]
         if missing:
             yield number, f"no field {missing[0]!r}"
             continue
         answers = record[target] if isinstance(record[target], list) else [record[target]]
-        if not isinstance(record[source], str) or not all(isinstance(answer, str) for answer in answers):
+        beside = None if beside_in is None else record[beside_in]
+        if isinstance(beside, list) and all(isinstance(one, str) for one in beside):
+            beside = ";".join(beside)
+        texts = (record[source], *answers, "" if beside_in is None else beside)
+        if not all(isinstance(text, str) for text in texts):
             yield number, "a field that is not text"
-        elif any(map(has_surrogate, (record[source], *answers))):
+        elif any(map(has_surrogate, texts)):
             yield number, HALF
         else:
-            yield number, (record[source], answers if references else answers[:1] or [""])
-    for field in (source, target):
+            yield number, (record[source], beside, answers if references else answers[:1] or [""])
+    for field in needed:
         if met and field not in met:
             fields = list(met) if len(met) == 2 and not {source, target} & set(met) else ["FIELD", "FIELD"]
-            known = did_you_mean(field, sorted(met))
-            raise RegardError(f"{name}: no line has a field {field!r}{known} ({headers.column_flags(*fields)})")
+            meant = did_you_mean(field, sorted(met))
+            raise RegardError(f"{name}: no line has a field {field!r}{meant} ({headers.column_flags(*fields)})")
+
+
+def _all_have(rows: Iterable[tuple[int, str | None]], field: str) -> bool:
+    """Whether all lines that are JSON objects, and there are such, have a text or a list in this field."""
+    seen = False
+    for _, line in rows:
+        try:
+            record = json.loads(line or "")
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict):
+            if not isinstance(record.get(field), (str, list)):
+                return False
+            seen = True
+    return seen
+
+
+def _sides(pair: Any) -> tuple[str, str | None, str] | None:
+    """A pair's text, features and target; None where it is no pair of texts."""
+    if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+        return None
+    given = pair[0] if isinstance(pair[0], tuple) and len(pair[0]) == 2 else (pair[0], None)
+    if not all(isinstance(text, str) for text in (given[0], "" if given[1] is None else given[1], pair[1])):
+        return None
+    return (*given, pair[1])
 
 
 def _clean(text: str) -> str:
@@ -320,15 +365,20 @@ def _collect(found: Iterable[_Found], name: str, references: bool) -> tuple[list
         if isinstance(row, str):
             report.leave_out(row, number)
             continue
-        source, targets = _clean(row[0]), [text for text in map(_clean, row[1]) if text]
+        source, targets = _clean(row[0]), [text for text in map(_clean, row[2]) if text]
         if not source or not targets:
             report.leave_out(EMPTY_TARGET if source else EMPTY_SOURCE, number)
             continue
-        if any("\0" in text for text in (source, *targets)):
+        features = None if row[1] is None else _clean(row[1])
+        if any("\0" in text for text in (source, features or "", *targets)):
             report.leave_out(NUL, number)
             continue
-        if any(_BREAKS.search(text.strip()) for text in (row[0], *row[1])):
+        if any(_BREAKS.search(text.strip()) for text in (row[0], *row[2])):
             report.note(SPACED, number)
+        if features is not None:
+            source = joined(source, features)
+            if not features:
+                report.note(NO_FEATURE, number)
         key = (source, targets[0])
         if key in seen:
             report.note(REPEATED, number)

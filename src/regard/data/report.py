@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _SHOWN = 5
@@ -36,7 +37,8 @@ class ReadReport:
 
     `left_out` and `noted` count by reason: lines that gave no pair, and pairs that were kept though something about
     them is worth knowing (repeated, line breaks inside). `first` is the number of the first line, 2 below a header.
-    `noun` says what is read, and `remarks` are sentences about the file as a whole.
+    `noun` says what is read, and `remarks` are sentences about the file as a whole. `columns` are settings that follow
+    from a table's columns, with the reason for each.
     """
 
     name: str
@@ -47,6 +49,7 @@ class ReadReport:
     noted: dict[str, Tally] = field(default_factory=dict)
     first: int = 1
     remarks: list[str] = field(default_factory=list)
+    columns: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def leave_out(self, reason: str, line: int) -> None:
         self.left_out.setdefault(reason, Tally()).add(line)

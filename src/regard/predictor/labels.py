@@ -12,7 +12,10 @@ from regard.maps import NO_WORD, AttentionMap, Tokens
 
 
 def source_tokens(encoding: Encoding) -> Tokens:
-    """The labels of a source; a piece that the model does not know is shown as it was written."""
+    """The labels of a source; a piece that the model does not know is shown as it was written.
+
+    Features stand first under their names, as parts of no word.
+    """
     return Tokens(encoding.pieces, encoding.words, encoding.text, encoding.offsets)
 
 

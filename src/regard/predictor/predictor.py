@@ -15,6 +15,8 @@ from regard.configuration import checked, with_given
 from regard.data.batches import evaluation_batches, restore
 from regard.data.collate import side_by_side, with_targets
 from regard.data.encoding import Encoding
+from regard.data.features import FeaturedTokeniser, check_some, joined, parted
+from regard.data.features import given as given_source
 from regard.data.media import Images, Item, Sounds, Source, encode, listed, name_of
 from regard.data.tokenisers import Tokeniser, unknown_pieces
 from regard.errors import RegardError, did_you_mean, shown
@@ -113,9 +115,10 @@ class Predictor:
         """The best output for each source, in their order.
 
         Args:
-            sources: one text, or several. For a model of images or recordings: a path, bytes, a file object, or an
-                array (an image's (H, W) or (H, W, 3); a recording's as a pair (samples, rate)), or a list of such. Of
-                several, one that can't be read gets an empty prediction whose `note` says why.
+            sources: one text, or several. For a model that was trained with features: a pair (text, features), or a
+                text with them after a tab, or a list of such. For a model of images or recordings: a path, bytes, a
+                file object, or an array (an image's (H, W) or (H, W, 3); a recording's as a pair (samples, rate)), or a
+                list of such. Of several, one that can't be read gets an empty prediction whose `note` says why.
             attention: weights (target tokens, source tokens), or a map of one matrix over the same source pieces, to
                 use instead of the model's own at every step, for all layers and heads; one row (source tokens) is used
                 at every step; a row of nan leaves the model's own. For a single source.
@@ -131,6 +134,7 @@ class Predictor:
         listed, single = self._listed(sources)
         if attention is not None and not single:
             raise RegardError("predict: attention replaces the weights of one source; give a single one")
+        check_some(self.source, listed)
         encodings = self._encoded(listed, single)
         piece = settings.piece if attention is None else None
         cut = [pieces_of(self.source, encoding, piece) for encoding in encodings]
@@ -183,6 +187,8 @@ class Predictor:
                 f"has {self.settings.model.context}"
             )
         place = WEIGHTS_OF[weights]
+        sources = list(map(given_source, sources))
+        check_some(self.source, sources)
         encodings = self._encoded(sources, False)
         given = [self.target.encode(_clean(text)) for text in targets]
         said = [encoding.ids for encoding in given]
@@ -210,6 +216,9 @@ class Predictor:
         """A text in the model's tokens, or an image or a recording that was read. Raises RegardError."""
         if isinstance(self.source, (Images, Sounds)):
             return encode(self.source, source)
+        if isinstance(self.source, FeaturedTokeniser):
+            text, features = parted(given_source(source))
+            return self.source.encode(_clean(text) if features is None else joined(_clean(text), _clean(features)))
         return self.source.encode(_clean(source))
 
     def side_by_side(self, encodings: Sequence[Encoding | Item]) -> tuple[Tensor, Tensor]:
@@ -256,6 +265,8 @@ class Predictor:
         """The sources that were given, and whether it was a single one."""
         if self.medium != "text":
             return listed(sources)
+        if isinstance(self.source, FeaturedTokeniser):
+            sources = given_source(sources) if isinstance(sources, (str, tuple)) else list(map(given_source, sources))
         return ([sources], True) if isinstance(sources, str) else (_listed(sources), False)
 
     def _encoded(self, sources: Sequence[Any], single: bool) -> list[Encoding | Item]:
@@ -314,6 +325,8 @@ class Predictor:
         elif unknown := unknown_pieces(self.source, source):
             named = " ".join(dict.fromkeys(unknown))
             notes.append(f"never seen in training: {named}")
+        if isinstance(source, Encoding) and isinstance(self.source, FeaturedTokeniser) and not source.features:
+            notes.append("no features given, which this model was trained with")
         if isinstance(source, Encoding) and len(source) > self.settings.data.max_source_tokens:
             notes.append(
                 f"{len(source)} tokens, more than the {self.settings.data.max_source_tokens} of any text in training"

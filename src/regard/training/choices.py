@@ -51,6 +51,12 @@ _SOURCES = 32
 Reasons = Mapping[str, str]
 
 
+def choose_columns(given: Given, texts: Texts) -> tuple[dict[str, Any], Reasons]:
+    """The columns that were recognised, by name, and why."""
+    found = {name: column for name, column in texts.columns.items() if given.get(name) is None}
+    return {name: value for name, (value, _) in found.items()}, {name: why for name, (_, why) in found.items()}
+
+
 def choose_tokenisers(given: Given, texts: Texts) -> tuple[dict[str, Any], Reasons]:
     """The tokenisers that were not given, by name, and why."""
     chosen: dict[str, Any] = {}
@@ -58,7 +64,7 @@ def choose_tokenisers(given: Given, texts: Texts) -> tuple[dict[str, Any], Reaso
     for side in ("source", "target") if texts.medium == "text" else ("target",):
         name = f"data.{side}_tokens"
         if given.get(name) is None:
-            choice = detect_kind([getattr(pair, side) for pair in texts.train])
+            choice = detect_kind([pair.text if side == "source" else pair.target for pair in texts.train])
             chosen[name], reasons[name] = choice.kind, choice.reason
     # One vocabulary for both sides needs one setting: that of the side that was given, or else of the source.
     if given.get("data.joint") and chosen:

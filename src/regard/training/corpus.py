@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from regard.configuration import with_given
 from regard.data.corpora import read_any
 from regard.data.examples import Examples, Omitted, encode_pairs, shelve_pairs
+from regard.data.features import MARK, FeaturedTokeniser
 from regard.data.media import Images, Sounds, Source, media_of, medium_of, name_of
 from regard.data.reading import Pair, listed_pairs
 from regard.data.report import ReadReport
@@ -27,6 +29,7 @@ from regard.settings import DataSettings, Medium, Settings, Words
 from regard.training.guidance import TokenLinks, read_guidance, token_links
 
 _LONGEST_MEASURED = 1000
+_GIVEN = "sources were given with features"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Texts:
     """Of each training pair, by the number of its line, where links were given to guide the attention."""
     medium: Medium = "text"
     """What sources are; of images and recordings, `Pair.source` is the path of a file, or a name in `at_hand`."""
+    columns: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Settings that follow from the columns of the pairs' file, with the reason for each."""
     at_hand: Mapping[str, Any] = field(default_factory=dict)
     """Images and recordings that are no files, by the names that their pairs have for them."""
 
@@ -101,18 +106,20 @@ def read_texts_of(
     `guided` is a file of links beside the pairs, which count `words`. Raises RegardError as the readers do.
     """
     pairs, report, medium = read_any(path, parallel, settings)
+    columns = report.columns
+    read = with_given(replace(settings, medium=medium), {name[len("data.") :]: at for name, (at, _) in columns.items()})
     if guided is not None and medium != "text":
         raise RegardError(f"{guided}: links between words guide texts, and the sources of {path} are files ({medium})")
     links, news = _links(guided, pairs, report, words)
     if dev is None:
         split = hold_out(pairs, seed=seed, size=settings.hold_out)
         news.append(f"{len(split.dev):,} pairs held out for validation, none of whose sources is trained on")
-        return Texts(tuple(split.train), tuple(split.dev), True, tuple(news), links, medium)
-    held, report, _ = read_any(dev, dev_parallel, replace(settings, medium=medium))
+        return Texts(tuple(split.train), tuple(split.dev), True, tuple(news), links, medium, columns)
+    held, report, _ = read_any(dev, dev_parallel, replace(settings, medium=medium), like=read)
     news.append(str(report))
     if shared := shared_sources(pairs, held):
         news.append(f"{shared:,} of the {len(held):,} pairs for validation have a source that is trained on too")
-    return Texts(tuple(pairs), tuple(held), False, tuple(news), links, medium)
+    return Texts(tuple(pairs), tuple(held), False, tuple(news), links, medium, columns)
 
 
 def texts_of(
@@ -134,8 +141,13 @@ def texts_of(
     found = medium or medium_of([pair.source for pair in train if pair.source not in at_hand])
     if at_hand and found == "text":
         raise RegardError("pairs: sources that are no texts need data.medium: image or sound")
+    columns: dict[str, tuple[str, str]] = {}
+    if any(MARK in pair.source for pair in train):
+        columns = {"data.features": ("2", _GIVEN), "data.target": ("3", _GIVEN)}
+    elif any(MARK in pair.source for pair in held):
+        raise RegardError("dev: has features beside its sources, and the pairs to learn from have none")
     links, news = _links(guided, train, report, words)
-    return Texts(tuple(train), tuple(held), False, (*news, str(report_of_dev)), links, found, at_hand)
+    return Texts(tuple(train), tuple(held), False, (*news, str(report_of_dev)), links, found, columns, at_hand)
 
 
 def _named(pairs: Iterable[Any], at_hand: dict[str, Any]) -> list[Any]:
@@ -143,6 +155,8 @@ def _named(pairs: Iterable[Any], at_hand: dict[str, Any]) -> list[Any]:
 
     def name(pair: Any) -> Any:
         if not isinstance(pair, Sequence) or isinstance(pair, str) or len(pair) != 2 or isinstance(pair[0], str):
+            return pair
+        if isinstance(pair[0], tuple) and all(isinstance(part, str) for part in pair[0]):  # a text and its features
             return pair
         if isinstance(pair[0], Path):
             return str(pair[0]), pair[1]
@@ -183,17 +197,7 @@ def encode(
     if media is not None:
         return _shelved(texts, settings, media, tokenisers, cache, tell)
     data, model = settings.data, settings.model
-    assert data.source_tokens is not None
-    assert data.target_tokens is not None
-    source, target = tokenisers or make_tokenisers(
-        data.source_tokens,
-        data.target_tokens,
-        [pair.source for pair in texts.train],
-        [pair.target for pair in texts.train],
-        joint=data.joint,
-        source_casing=data.source_case,
-        target_casing=data.target_case,
-    )
+    source, target = tokenisers or _tokenisers(texts, data)
 
     assert not isinstance(source, (Images, Sounds))
 
@@ -215,6 +219,25 @@ def encode(
         guide_place(model, training.guided_layer, training.guided_head, training.guided_unlinked)
         guidance = token_links(train, texts.links, source, target, settings.training.guided_words)
     return Corpus(texts, train, dev, omitted, unmeasured, source, target, guidance)
+
+
+def _tokenisers(texts: Texts, data: DataSettings) -> tuple[Tokeniser, Tokeniser]:
+    """Those of both sides, the source's with its features."""
+    assert data.source_tokens is not None
+    assert data.target_tokens is not None
+    source, target = make_tokenisers(
+        data.source_tokens,
+        data.target_tokens,
+        [pair.text for pair in texts.train],
+        [pair.target for pair in texts.train],
+        joint=data.joint,
+        source_casing=data.source_case,
+        target_casing=data.target_case,
+    )
+    sources = [pair.source for pair in texts.train]
+    if any(MARK in each for each in sources):
+        source = FeaturedTokeniser.train(source, sources)
+    return source, target
 
 
 def _shelved(

@@ -39,7 +39,7 @@ from regard.model.guided import guide_place
 from regard.predictor import Predictor, make_model
 from regard.settings import Settings
 from regard.training import loop
-from regard.training.choices import choose_reading, choose_sizes, choose_tokenisers, complete, with_stem
+from regard.training.choices import choose_columns, choose_reading, choose_sizes, choose_tokenisers, complete, with_stem
 from regard.training.corpus import Corpus, Texts, encode, length_bound, read_texts_of, texts_of
 from regard.training.estimate import estimate
 from regard.training.processes import launch, on_first, processes, started_outside
@@ -238,12 +238,13 @@ def prepare(
 
     The folder `cache` keeps what was read of images and recordings, and `tell` is told how that goes.
     """
+    columns, why_columns = choose_columns(given, texts)
     tokenisers, why_tokenisers = choose_tokenisers(given, texts)
     reading, why_reading = choose_reading({**given, **tokenisers}, texts)
-    corpus = encode(texts, complete(given, tokenisers, reading), cache=cache, tell=tell)
+    corpus = encode(texts, complete(given, columns, tokenisers, reading), cache=cache, tell=tell)
     sizes, why_sizes = choose_sizes({**given, **reading}, corpus)
-    reasons = {**why_tokenisers, **why_reading, **why_sizes}
-    settings = complete(given, tokenisers, reading, sizes)
+    reasons = {**why_columns, **why_tokenisers, **why_reading, **why_sizes}
+    settings = complete(given, columns, tokenisers, reading, sizes)
     check_choices(settings)
     return Prepared(corpus, settings, reasons)
 

@@ -140,7 +140,9 @@ def _side(tokens: Tokens) -> dict[str, Any]:
 
 def _line(text: str) -> str:
     """A text with its spaces, and with signs for all else that can't be seen or that steers how it is shown."""
-    return "".join(" " if category(character) == "Zs" else visible(character) for character in text)
+    return "".join(
+        " " if character == "\t" or category(character) == "Zs" else visible(character) for character in text
+    )
 
 
 def _digest(text: str) -> str:
