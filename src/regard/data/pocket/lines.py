@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
 Part = Literal["train", "dev", "test"]
-SIZES: dict[Part, int] = {"train": 3000, "dev": 100, "test": 300}
+SIZES: dict[Part, int] = {"train": 4500, "dev": 100, "test": 300}
 #: How many letters a line has, and one of the quarter of short ones.
 LETTERS_OF_A_LINE, SHORT = (3, 3, 4, 4, 5, 6, 7, 8, 9, 10), (1, 2, 2)
 FONTS = ("DejaVuSans", "DejaVuSerif", "DejaVuSansMono")
