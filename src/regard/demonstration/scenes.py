@@ -30,14 +30,14 @@ SETTINGS: dict[str, Any] = {
         "dropout": 0.1,
     },
     "training": {
-        "updates": 3000,
+        "updates": 3300,
         "batch": 24,
         "batch_unit": "sentences",
-        "rate": 1.5e-3,
+        "rate": 2e-3,
         "smoothing": 0.0,
         "schedule": "linear",
         "warmup": 200,
-        "validate_every": 1000,
+        "validate_every": 1100,
     },
     "search": {"beam": 1},
 }
