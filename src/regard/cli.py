@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": "what a model makes of texts, and what it looked at",
     "explain": "one target word at a time: scores, softmax, and the context C_i made of the values",
     "evaluate": "how good a model is on pairs; or whether another is better",
+    "likelihood": "how probable a model finds given pairs: it finds entries that are wrong",
     "align": "word alignments of given pairs",
     "train-aligner": "word alignments of pairs without a model: both directions are trained for it",
     "observe": "what a Hugging Face model attends to",

@@ -443,6 +443,12 @@ class SearchSettings:
         piece: recordings longer than so many seconds are cut at their quietest moments, into pieces of at most so many
             that are predicted one by one; none: not at all. About as many as most recordings of the training have.
         n_best: how many predictions for each source.
+        sample: how many outputs of each source are drawn from what the model says, token by token, instead of searched
+            for with a beam; none: the best are searched for. They come in the order of their drawing.
+        temperature: of what is drawn: below 1 likely tokens are drawn more often than the model says, above 1 less.
+        top_k: only the so many likeliest tokens are drawn; none: all.
+        top_p: only the fewest likeliest tokens whose probabilities are together so much (0.9) are drawn; none: all.
+        seed: of what is drawn. The same seed draws the same for the same source, whatever else is predicted.
         batch: how many sources at a time.
     """
 
@@ -455,6 +461,11 @@ class SearchSettings:
     window: int | None = None
     piece: float | None = None
     n_best: int = 1
+    sample: int | None = None
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int = 1
     batch: int = 64
 
 

@@ -33,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     medium = data.medium or "text"
     texts = sources_from(given, medium, has_features(data))
     wanted = [name for name in ("alignments", "maps", "times", *PICTURES, "html") if name in given]
-    _check_outputs(given, len(texts), medium)
+    _check_outputs(given, len(texts) * (search.get("sample") or search.get("n_best", 1)), medium)
     from regard.predictor import load
 
     model = load(given.model, device=given.device)
@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
         raise RegardError(f"{given.model}: this model has a fixed context, so there is no attention to write")
     if model.medium != "text" and "alignments" in given:
         raise RegardError(f"--alignments: sources are no texts ({model.medium}), so no words are linked; use --maps")
-    found = model.predict(texts, **search)
+    found = model.predict(texts, **_outputs_asked(given, len(texts)), **search)
     try:
         for number, prediction in enumerate(found, start=1):
             _tell_notes(number, prediction, len(found))
@@ -82,6 +82,23 @@ def _parser() -> argparse.ArgumentParser:
         default="text",
         help="what --alignments counts: the words of the text, or the model's own tokens, such as letters "
         "(default: text)",
+    )
+    made.add_argument("--prefix", metavar="TEXT", help="what every output begins with, whatever the model would say")
+    made.add_argument(
+        "--prefixes",
+        metavar="FILE",
+        help="what each output begins with: a line for each text, empty for nothing",
+    )
+    made.add_argument(
+        "--replace-unknown",
+        action="store_true",
+        default=False,
+        help="put the source word that weighs most in the place of each unknown word of an output",
+    )
+    made.add_argument(
+        "--dictionary",
+        metavar="FILE",
+        help="the same, but with what this file has for that word, if anything: lines of source word TAB target word",
     )
     made.add_argument(
         "--maps", metavar="FILE", help="write the attention maps to FILE.npz or FILE.jsonl; see `regard show`"
@@ -125,15 +142,46 @@ def _check_outputs(given: argparse.Namespace, count: int, medium: Medium) -> Non
             check_place(options[name])
 
 
+def _outputs_asked(given: argparse.Namespace, count: int) -> dict[str, Any]:
+    """What the outputs begin with, and what becomes of unknown words. Raises RegardError."""
+    options, found = vars(given), dict[str, Any]()
+    if "prefix" in options and "prefixes" in options:
+        raise RegardError("--prefix is for all outputs, and --prefixes has one for each; give one of them")
+    if "prefix" in options:
+        found["prefix"] = given.prefix
+    if "prefixes" in options:
+        from regard.data.lines import text_lines
+
+        lines = list(text_lines(given.prefixes))
+        if len(lines) != count:
+            raise RegardError(
+                f"{given.prefixes}: {len(lines):,} lines for {count:,} texts; give a line for each, empty for none"
+            )
+        if None in lines:
+            raise RegardError(f"{given.prefixes}, line {lines.index(None) + 1}: not UTF-8; save it as UTF-8")
+        found["prefix"] = lines
+    if "dictionary" in options:
+        from regard.predictor.unknown import read_dictionary
+
+        found["replace_unknown"], report = read_dictionary(given.dictionary)
+        if report.left_out_count:
+            print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
+    elif given.replace_unknown:
+        found["replace_unknown"] = True
+    return found
+
+
 def _print(prediction: Prediction, given: argparse.Namespace) -> None:
     if given.show:
         print(f"{prediction.source}  ->  {prediction.text}   (log-probability {prediction.log_prob:.3f})")
     else:
         print(prediction.text)
-    for place, other in enumerate(prediction.alternatives, start=2):
-        print(f"  {place}. {other.text}  ({other.log_prob:.3f})")
     if given.show:
         show_attention(prediction.attention, _TOP)
+    for place, other in enumerate(prediction.alternatives, start=2):
+        print(f"  {place}. {other.text}  ({other.log_prob:.3f})")
+        if given.show:
+            show_attention(other.attention, _TOP)
 
 
 def _tell_notes(number: int, prediction: Prediction, of: int) -> None:
@@ -143,41 +191,59 @@ def _tell_notes(number: int, prediction: Prediction, of: int) -> None:
 
 
 def _plain(prediction: Prediction) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "source": prediction.source,
-        "text": prediction.text,
-        "log_prob": round(prediction.log_prob, 6),
-    }
+    found: dict[str, Any] = {"source": prediction.source, **_output(prediction)}
+    if prediction.alternatives:
+        found["alternatives"] = [_output(other) for other in prediction.alternatives]
+    if prediction.note:
+        found["note"] = prediction.note
+    return found
+
+
+def _output(prediction: Prediction) -> dict[str, Any]:
+    """One output, with its own map."""
+    found: dict[str, Any] = {"text": prediction.text, "log_prob": round(prediction.log_prob, 6)}
     if prediction.attention is not None:
         found["attention"] = {
             "source": prediction.attention.source.pieces,
             "target": prediction.attention.target.pieces,
             "weights": [[round(float(weight), 6) for weight in row] for row in prediction.attention.matrix],
         }
-    if prediction.alternatives:
-        found["alternatives"] = [
-            {"text": other.text, "log_prob": round(other.log_prob, 6)} for other in prediction.alternatives
+    if prediction.replaced:
+        found["replaced"] = [
+            {"place": each.place, "source": each.source, "text": each.text, "known": each.known}
+            for each in prediction.replaced
         ]
-    if prediction.note:
-        found["note"] = prediction.note
     return found
 
 
+def _outputs(found: Sequence[Prediction]) -> Iterator[tuple[str, Prediction]]:
+    """Every output with its place among those for its source, where there are several: the first, then the others."""
+    for best in found:
+        count = 1 + len(best.alternatives)
+        for place, each in enumerate((best, *best.alternatives), start=1):
+            yield "" if count == 1 else f"output {place} of {count}", each
+
+
 def _write(found: Sequence[Prediction], given: argparse.Namespace) -> None:
+    from dataclasses import replace
+
     from regard.maps import pharaoh, save_maps
 
-    shown = [each.attention for each in found if each.attention is not None]
+    pictured = [each.attention for _, each in _outputs(found) if each.attention is not None]
     options = vars(given)
-    if not shown and "times" not in options:
+    if not pictured and "times" not in options:
         raise RegardError("there is no attention to write, since all texts are empty or too long for a map")
 
     def every() -> Iterator[AttentionMap]:
-        return (each.every_attention for each in found if each.every_attention is not None)
+        for place, each in _outputs(found):
+            if (map := each.every_attention) is not None:
+                yield replace(map, note="; ".join(filter(None, (map.note, place)))) if place else map
 
     if "alignments" in options:
         from regard.data.lines import write_lines
 
         tokens = given.words == "tokens"
+        shown = [each.attention for each in found if each.attention is not None]
         counted = [map if tokens else map.merged() for map in shown]
         if not tokens and all(len(map.source) - sum(map.source.special) == 1 for map in counted):
             print("regard: every source is one word; count the model's tokens by --words tokens", file=sys.stderr)
@@ -196,6 +262,6 @@ def _write(found: Sequence[Prediction], given: argparse.Namespace) -> None:
 
         save_times([(each.source, heard(each)) for each in found], given.times)
     for picture in pictures_of(given):
-        write_picture(shown, picture)
+        write_picture(pictured, picture)
     if "html" in options:
         write_html(every(), given.html, Path(given.model).resolve().name)

@@ -7,6 +7,10 @@ others live on. A hypothesis is scored
 
 (Wu et al. 2016, equation 14), |y| counting the mark of the end, w the mean of all layers' and heads' cross-attention.
 Without a beam (`beam` = 1) this is greedy search, whatever the penalties.
+
+With `sample` nothing is searched: every hypothesis is drawn from the distribution of the model, token by token and by
+itself (`regard.model.drawing`). A prefix is what an output has to begin with: its tokens are said whatever the model
+makes of them, and count like all others.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from regard.attention.selection import largest
 from regard.errors import NotNumbersError, RegardError
 from regard.memory import in_halves
 from regard.model.contracts import Observed, ObservedStep, check_places, take
+from regard.model.drawing import draw, draw_keys, key_of, uniform
 from regard.model.trail import Band, Trail, array
 from regard.settings import SearchSettings
 
@@ -84,10 +89,12 @@ def search(
     *,
     pad: Callable[[Sequence[Any]], tuple[Tensor, Tensor]] | None = None,
     longest: Sequence[int] | None = None,
+    prefixes: Sequence[Sequence[int]] | None = None,
     observe: Collection[str] = ("cross",),
     device: torch.device | str = "cpu",
 ) -> list[list[Hypothesis]]:
-    """The `n_best` best targets of each source, best first, in the order of the sources.
+    """The `n_best` best targets of each source, best first, in the order of the sources; or `sample` drawn ones, in the
+    order of their drawing.
 
     Args:
         model: an `EncoderDecoder`, or what does the same steps; evaluated as in prediction, whatever its mode.
@@ -95,6 +102,7 @@ def search(
         pad: what makes of sources the tensors that the model encodes: them side by side, and their sizes.
         longest: for each source how many tokens a target may have, if `settings.max_length` does not say: where
             neither does, twice its length and ten.
+        prefixes: for each source the tokens that its targets begin with.
         observe: the places whose weights come with every hypothesis.
         device: where the model is.
 
@@ -106,8 +114,13 @@ def search(
 
     def searched(numbers: Sequence[int]) -> list[list[Hypothesis]]:
         side, sizes = (pad or padded_ids)([sources[number] for number in numbers])
-        limits = [_limit(model, settings, len(sources[n]), longest[n] if longest else None) for n in numbers]
-        batch = _Search(model, (side.to(device), sizes.to(device)), limits, settings, observe)
+        given = [tuple(prefixes[number]) if prefixes else () for number in numbers]
+        limits = [
+            max(len(prefix), _limit(model, settings, len(sources[n]), longest[n] if longest else None))
+            for n, prefix in zip(numbers, given, strict=True)
+        ]
+        keys = [key_of(sources[number]) for number in numbers] if settings.sample is not None else []
+        batch = _Search(model, (side.to(device), sizes.to(device)), limits, settings, observe, given, keys)
         return batch.run()
 
     def padded_ids(rows: Sequence[Any]) -> tuple[Tensor, Tensor]:
@@ -150,8 +163,14 @@ class _Search:
         limits: list[int],
         settings: SearchSettings,
         observe: Collection[str],
+        prefixes: Sequence[Sequence[int]],
+        keys: Sequence[int],
     ) -> None:
-        self.model, self.settings, self.beams = model, settings, settings.beam
+        self.model, self.settings = model, settings
+        self.drawing = settings.sample is not None
+        self.beams, self.n_best = settings.sample or settings.beam, settings.sample or settings.n_best
+        self.keys = draw_keys(settings.seed, keys, self.beams) if self.drawing else None
+        self.prefixes, self.longest_prefix = prefixes, max(map(len, prefixes))
         self.shown = frozenset(observe)
         self.observe = self.shown | {"cross"} if settings.coverage_penalty else self.shown
         self.encoded = model.encode(*sources, self.shown & {"encoder.self"})
@@ -169,7 +188,7 @@ class _Search:
         self.never = torch.tensor(model.never, dtype=torch.int64, device=device)
         self.never_yet = torch.tensor((*model.never, model.eos), dtype=torch.int64, device=device)
         self.trail = Trail(self.shown)
-        self.ended: list[list[tuple[float, float, int, int]]] = [[] for _ in range(count)]
+        self.ended: list[list[tuple[float, float, float, int, int]]] = [[] for _ in range(count)]
         # What a live hypothesis of each row must beat: the worst of the n_best best that have ended, if so many have.
         self.bar = torch.full((count,), float("-inf"), dtype=torch.float64, device=device)
         self.barred = False  # whether any row has one
@@ -188,9 +207,8 @@ class _Search:
         """The next token of every hypothesis, of which each has `said` so far; which rows go on (rows,) boolean."""
         log_probs, state, observed = self.model.step(self.tokens, self.memory, self.state, self.observe)
         self._forbid(log_probs, said)
-        _, hypotheses, vocabulary = log_probs.shape
-        found, places = largest(log_probs.add_(self.live[..., None]).flatten(1), self.beams)
-        parents, tokens = (places // vocabulary, places % vocabulary) if hypotheses > 1 else (places * 0, places)
+        hypotheses = log_probs.shape[1]
+        found, parents, tokens = self._drawn(log_probs, said) if self.drawing else self._best(log_probs)
         self.trail.add(self.rows, hypotheses, parents, tokens, observed)
         self._cover(parents, observed)
         on = found > float("-inf")  # which neither what is ruled out is nor what is no number
@@ -203,18 +221,46 @@ class _Search:
             on &= self._may_win(found.masked_fill(~on, float("-inf")), said)[:, None]
         self.live = found if bool(on.all()) else found.masked_fill(~on, float("-inf"))
         self.tokens = tokens
-        self.state = select(state, parents) if self.beams > 1 else state
+        # Drawn hypotheses each go on by themselves, from the one of nothing.
+        self.state = select(state, parents) if self.beams > 1 and (hypotheses == 1 or not self.drawing) else state
         return on.any(1)
 
+    def _best(self, log_probs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The best continuations of each row, (rows, beams): their log-probabilities, parents and tokens."""
+        _, hypotheses, vocabulary = log_probs.shape
+        found, places = largest(log_probs.add_(self.live[..., None]).flatten(1), self.beams)
+        parents, tokens = (places // vocabulary, places % vocabulary) if hypotheses > 1 else (places * 0, places)
+        return found, parents, tokens
+
+    def _drawn(self, log_probs: Tensor, said: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The same of tokens that are drawn, one for each hypothesis."""
+        settings, device = self.settings, log_probs.device
+        count, hypotheses, vocabulary = log_probs.shape
+        log_probs = log_probs.expand(count, self.beams, vocabulary)
+        numbers = torch.from_numpy(uniform(self.keys[self.rows.cpu().numpy()], said)).to(device)  # type: ignore[index]
+        tokens = draw(log_probs, numbers, settings.temperature, settings.top_k, settings.top_p)
+        parents = torch.arange(self.beams, device=device).clamp(max=hypotheses - 1).expand(count, -1)
+        return self.live + log_probs.gather(2, tokens[..., None]).squeeze(2), parents, tokens
+
     def _forbid(self, log_probs: Tensor, said: int) -> None:
-        """Rule out what can't come next, in place: padding, an end too early, and at the limit all but the end."""
+        """Rule out what can't come next, in place: padding, an end too early, at the limit all but the end, and within
+        a prefix all but its token."""
         eos = self.model.eos
+        if said < self.longest_prefix:
+            rows = [(at, self.prefixes[number]) for at, number in enumerate(self.rows.tolist())]
+            within = [(at, prefix[said]) for at, prefix in rows if said < len(prefix)]
+            self._leave_only(log_probs, *torch.tensor(within, device=log_probs.device).view(-1, 2).unbind(1))
         log_probs.index_fill_(2, self.never_yet if said < self.settings.min_length else self.never, float("-inf"))
         if said >= self.shortest_limit:
-            last = self.limits <= said
-            end = log_probs[last, :, eos]
-            log_probs[last] = float("-inf")
-            log_probs[last, :, eos] = end
+            last = (self.limits <= said).nonzero().squeeze(1)
+            self._leave_only(log_probs, last, torch.full_like(last, eos))
+
+    @staticmethod
+    def _leave_only(log_probs: Tensor, rows: Tensor, tokens: Tensor) -> None:
+        """Rule out all but one token in some of the rows, in place."""
+        kept = log_probs[rows, :, tokens]
+        log_probs[rows] = float("-inf")
+        log_probs[rows, :, tokens] = kept
 
     def _cover(self, parents: Tensor, observed: ObservedStep) -> None:
         """Add up what each hypothesis has attended to, of the places (rows, beams, S)."""
@@ -231,10 +277,13 @@ class _Search:
         if self.settings.coverage_penalty:
             scores = scores + coverage_penalty(self.covered, self.mask[:, None], self.settings.coverage_penalty)
         row, beam = ends.nonzero(as_tuple=True)
-        parts = (self.rows[row], found[row, beam], scores[row, beam], parents[row, beam])
-        for number, log_prob, score, parent in zip(*(part.tolist() for part in parts), strict=True):
-            self.ended[number].append((score, log_prob, said, parent))
-        count = self.settings.n_best
+        parts = (self.rows[row], found[row, beam], scores[row, beam], parents[row, beam], beam)
+        for number, log_prob, score, parent, place in zip(*(part.tolist() for part in parts), strict=True):
+            # By what they are ranked comes first: for drawn ones that is the order of drawing.
+            self.ended[number].append((-place if self.drawing else score, score, log_prob, said, parent))
+        if self.drawing:
+            return
+        count = self.n_best
         for place, number in zip(row.tolist(), parts[0].tolist(), strict=True):
             if len(self.ended[number]) >= count:
                 self.bar[place], self.barred = sorted(self.ended[number], reverse=True)[count - 1][0], True
@@ -259,11 +308,11 @@ class _Search:
             setattr(self, name, getattr(self, name)[index])
 
     def _hypotheses(self, number: int) -> list[Hypothesis]:
-        best = sorted(self.ended[number], key=lambda one: -one[0])[: self.settings.n_best]
+        best = sorted(self.ended[number], key=lambda one: -one[0])[: self.n_best]
         if not best:
             raise NotNumbersError("search: the model gives no token a probability; its parameters may not be numbers")
         found = []
-        for score, log_prob, said, parent in best:
+        for _, score, log_prob, said, parent in best:
             length = self.lengths[number]
             tokens, attention = self.trail.follow(number, said, parent, length)
             for place, weights in self.within_source.items():
@@ -288,6 +337,12 @@ def _check(settings: SearchSettings) -> None:
             raise RegardError(f"search.{name}: came {getattr(settings, name)}; expected 1 or more")
     if not settings.coverage_penalty >= 0:
         raise RegardError(f"search.coverage_penalty: came {settings.coverage_penalty}; expected 0 or more")
+    if settings.sample is None:
+        for name, nothing in (("temperature", 1.0), ("top_k", None), ("top_p", None)):
+            if getattr(settings, name) != nothing:
+                raise RegardError(f"search.{name}: nothing is drawn; give search.sample, how many outputs are to be")
+    elif settings.n_best > 1:
+        raise RegardError("search.n_best: there are as many outputs as are drawn, search.sample; leave it at 1")
     if settings.n_best > settings.beam:
         raise RegardError(
             f"search.n_best: {settings.n_best} predictions need a beam of at least as many, but search.beam is "

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from regard.predictor.building import make_model
 from regard.predictor.explanation import Explanation, Step, explain
-from regard.predictor.prediction import Prediction, Spoken
+from regard.predictor.forcing import Likelihood
+from regard.predictor.prediction import Prediction, Replaced, Spoken
 from regard.predictor.predictor import Predictor, load
 
-__all__ = ["Explanation", "Prediction", "Predictor", "Spoken", "Step", "explain", "load", "make_model"]
+__all__ = [
+    "Explanation", "Likelihood", "Prediction", "Predictor", "Replaced", "Spoken", "Step", "explain", "load",
+    "make_model",
+]  # fmt: skip

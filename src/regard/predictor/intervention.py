@@ -11,10 +11,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from regard.attention import Attention
-from regard.errors import RegardError
+from regard.errors import RegardError, shown
+from regard.maps import AttentionMap, Tokens
 from regard.model import MixtureReadout
 
 
@@ -88,3 +91,27 @@ def cross_attentions(model: nn.Module) -> list[Attention]:
     if hasattr(decoder, "attention"):
         return [decoder.attention] if decoder.attention is not None else []
     return [layer.cross for layer in decoder.layers if isinstance(layer.cross, Attention)]
+
+
+def replacement(attention: Any, source: Tokens) -> Tensor:
+    """Weights (T, S) to use instead of a model's own, from numbers or a map over the same pieces; else RegardError."""
+    if isinstance(attention, AttentionMap):
+        if attention.source.pieces != source.pieces:
+            raise RegardError(
+                "predict: attention is a map over other source pieces, of another text or model "
+                f"({shown(' '.join(attention.source.pieces))} instead of {shown(' '.join(source.pieces))})"
+            )
+        attention = attention.matrix
+    try:
+        weights = torch.from_numpy(np.array(attention, np.float32, order="C"))
+    except (TypeError, ValueError):
+        raise RegardError("predict: attention should be numbers, target tokens x source tokens") from None
+    weights = weights[None] if weights.ndim == 1 else weights
+    if weights.ndim != 2 or not len(weights) or weights.shape[1] != len(source):
+        raise RegardError(
+            f"predict: attention has the shape {tuple(weights.shape)}, and this text has {len(source)} source "
+            "tokens; give one row of so many weights, or one for each target token"
+        )
+    if bool((weights < 0).any()) or bool(weights.isinf().any()):
+        raise RegardError("predict: attention should be finite weights of 0 or more")
+    return weights

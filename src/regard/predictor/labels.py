@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from regard.data.encoding import Encoding
@@ -19,9 +19,14 @@ def source_tokens(encoding: Encoding) -> Tokens:
     return Tokens(encoding.pieces, encoding.words, encoding.text, encoding.offsets)
 
 
-def target_tokens(tokeniser: Tokeniser, ids: Sequence[int]) -> Tokens:
-    """The labels of an output: its pieces, and its marks (which are no part of the text) by name."""
+def target_tokens(tokeniser: Tokeniser, ids: Sequence[int], surfaces: Mapping[int, str] | None = None) -> Tokens:
+    """The labels of an output: its pieces, and its marks (which are no part of the text) by name.
+
+    `surfaces` are what stands in the text for some of the pieces, by their place, instead of their own.
+    """
     traced = tokeniser.trace(ids)
+    if surfaces:
+        traced = resurfaced(traced, surfaces)
     marks = {tokeniser.pad, tokeniser.bos, tokeniser.eos}
     special = [number in marks for number in ids]
     pieces = [
@@ -30,6 +35,20 @@ def target_tokens(tokeniser: Tokeniser, ids: Sequence[int]) -> Tokens:
     ]
     words = [NO_WORD if mark else word for word, mark in zip(traced.words, special, strict=True)]
     return Tokens(tuple(pieces), tuple(words), traced.text, traced.offsets)
+
+
+def resurfaced(encoding: Encoding, surfaces: Mapping[int, str]) -> Encoding:
+    """The same pieces with other surfaces for some of them, by their place, and the text that this makes."""
+    parts, offsets, at, moved = list[str](), list[tuple[int, int]](), 0, 0
+    for place, (start, end) in enumerate(encoding.offsets):
+        if place not in surfaces:
+            offsets.append((start + moved, end + moved))
+            continue
+        new = surfaces[place]
+        parts += [encoding.text[at:start], new]
+        offsets.append((start + moved, start + moved + len(new)))
+        at, moved = end, moved + len(new) - (end - start)
+    return Encoding("".join([*parts, encoding.text[at:]]), encoding.ids, tuple(offsets))
 
 
 def said_tokens(encoding: Encoding, tokeniser: Tokeniser) -> Tokens:

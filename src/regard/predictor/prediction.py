@@ -8,6 +8,20 @@ from regard.maps import AttentionMap
 
 
 @dataclass(frozen=True)
+class Replaced:
+    """An unknown word of an output and what was put in its place.
+
+    `place` is its number among the output's tokens, from 0; `source` the source word that weighed most for it, and
+    `text` what stands in the output: that word itself, or what a dictionary has for it (`known`).
+    """
+
+    place: int
+    source: str
+    text: str
+    known: bool
+
+
+@dataclass(frozen=True)
 class Prediction:
     """An output with its log-probability and the attention that it was made with.
 
@@ -18,6 +32,7 @@ class Prediction:
     model has never seen; `note` says what a person should know of this prediction. Where `read` is False the source, a
     file among several, could not be read, and the note says why. `pieces` are the predictions of the pieces that a long
     recording was cut into (`search.piece`), each with its map; `attention` is None where a map of all is too large.
+    `replaced` are the unknown words that others were put in the place of, where that was asked for.
     """
 
     source: str
@@ -31,6 +46,7 @@ class Prediction:
     tokens: tuple[int, ...] = field(default=(), repr=False)
     read: bool = True
     pieces: tuple[Prediction, ...] = field(default=(), repr=False)
+    replaced: tuple[Replaced, ...] = ()
 
     def __str__(self) -> str:
         return self.text

@@ -12,35 +12,34 @@ import torch
 from torch import Tensor, nn
 
 from regard.configuration import checked, with_given
-from regard.data.batches import evaluation_batches, restore
-from regard.data.collate import side_by_side, with_targets
+from regard.data.collate import side_by_side
 from regard.data.encoding import Encoding
 from regard.data.features import FeaturedTokeniser, check_some, joined, parted
 from regard.data.features import given as given_source
 from regard.data.media import Images, Item, Sounds, Source, encode, listed, name_of
-from regard.data.tokenisers import Tokeniser, unknown_pieces
+from regard.data.tokenisers import Tokeniser
 from regard.errors import RegardError, did_you_mean, shown
 from regard.folder import FACTS, WEIGHTS, Facts, load_facts, load_settings, load_sides, load_weights, weight_shapes
 from regard.maps import AttentionMap, Tokens
-from regard.memory import in_halves
 from regard.model import EncoderDecoder, Hypothesis, search
 from regard.model.contracts import POSTERIOR
 from regard.model.streaming import check_streaming, stream
+from regard.predictor.answers import Asked, answer, no_answer
 from regard.predictor.building import check_fit, check_shown, device_of, make_model, outline
-from regard.predictor.intervention import between, cross_attentions
-from regard.predictor.labels import said_tokens, shown_map, source_tokens, target_tokens
+from regard.predictor.forcing import Likelihood, force, likelihood_of
+from regard.predictor.intervention import between, cross_attentions, replacement
+from regard.predictor.labels import said_tokens, shown_map, source_tokens
 from regard.predictor.pieces import pieces_of, put_together
 from regard.predictor.prediction import Prediction, Spoken
+from regard.predictor.unknown import dictionary_of
 from regard.settings import Medium, SearchSettings, Settings
 
 _BREAKS = re.compile(r"[\t\n\r\v\f]+")
-_FORCED_CELLS = 4_000
 _TIMES_LONGER = 20
 _MOST_PLACES = 1_000_000
 _NO_NUMBERS = np.zeros(0, np.uint8)
 WEIGHTS_OF = {"prior": "cross", POSTERIOR: POSTERIOR}
 """The weights of given targets by name, and the place where the model has them."""
-EMPTY = "an empty text: nothing to predict from"
 
 
 class Predictor:
@@ -101,17 +100,23 @@ class Predictor:
         return self.source.medium if isinstance(self.source, (Images, Sounds)) else "text"
 
     @overload
-    def predict(self, sources: str, *, attention: Any = None, **search: Any) -> Prediction: ...
+    def predict(self, sources: str, **asked: Any) -> Prediction: ...
 
     @overload
+    def predict(self, sources: list[Any] | tuple[str, ...], **asked: Any) -> list[Prediction]: ...
+
+    @overload
+    def predict(self, sources: Any, **asked: Any) -> Any: ...
+
     def predict(
-        self, sources: list[Any] | tuple[str, ...], *, attention: Any = None, **search: Any
-    ) -> list[Prediction]: ...
-
-    @overload
-    def predict(self, sources: Any, *, attention: Any = None, **search: Any) -> Any: ...
-
-    def predict(self, sources: Any, *, attention: Any = None, **search: Any) -> Prediction | list[Prediction]:
+        self,
+        sources: Any,
+        *,
+        prefix: str | Sequence[str] | None = None,
+        replace_unknown: bool | str | Path | Mapping[str, str] = False,
+        attention: Any = None,
+        **search: Any,
+    ) -> Prediction | list[Prediction]:
         """The best output for each source, in their order.
 
         Args:
@@ -119,13 +124,20 @@ class Predictor:
                 text with them after a tab, or a list of such. For a model of images or recordings: a path, bytes, a
                 file object, or an array (an image's (H, W) or (H, W, 3); a recording's as a pair (samples, rate)), or a
                 list of such. Of several, one that can't be read gets an empty prediction whose `note` says why.
+            prefix: what outputs begin with, whatever the model would say: one text for all, or one for each source
+                (empty: nothing is given). It counts and is in the map as if it had been predicted. With subwords it
+                should end where a word does; with characters a space at its end is a part of it.
+            replace_unknown: put the source word that weighs most in the place of each unknown word of an output (Luong
+                et al. 2015b); or what a dictionary, or the file of one (word TAB word), has for that word (Jean et al.
+                2015). Which they were is in `Prediction.replaced`.
             attention: weights (target tokens, source tokens), or a map of one matrix over the same source pieces, to
                 use instead of the model's own at every step, for all layers and heads; one row (source tokens) is used
                 at every step; a row of nan leaves the model's own. For a single source.
             search: settings of the search by name: beam, n_best, length_penalty, ...
 
-        Raises RegardError for settings that there are not, for weights that do not fit the source, and for a single
-        image or recording that can't be read.
+        Raises RegardError for settings that there are not, for weights that do not fit the source, for prefixes that
+        are not as many as the sources, for unknown words to be replaced without attention or from what is no text, and
+        for a single image or recording that can't be read.
         """
         settings = with_given(self.settings.search, checked(search, "predict", SearchSettings))
         # Whoever asks for more outputs than the beam has wants them all the same.
@@ -135,10 +147,16 @@ class Predictor:
         if attention is not None and not single:
             raise RegardError("predict: attention replaces the weights of one source; give a single one")
         check_some(self.source, listed)
+        asked = self._asked(len(listed), prefix, replace_unknown)
         encodings = self._encoded(listed, single)
         piece = settings.piece if attention is None else None
         cut = [pieces_of(self.source, encoding, piece) for encoding in encodings]
-        found = iter(self._predicted([part for parts in cut for part in parts], settings, attention))
+        parts = [
+            (part, one if not number else Asked(dictionary=one.dictionary))  # the first piece begins the output
+            for pieces, one in zip(cut, asked, strict=True)
+            for number, part in enumerate(pieces)
+        ]
+        found = iter(self._predicted(parts, settings, attention))
         predictions = [put_together([next(found) for _ in parts]) for parts in cut]
         return predictions[0] if single else predictions
 
@@ -187,30 +205,27 @@ class Predictor:
                 f"has {self.settings.model.context}"
             )
         place = WEIGHTS_OF[weights]
-        sources = list(map(given_source, sources))
-        check_some(self.source, sources)
-        encodings = self._encoded(sources, False)
-        given = [self.target.encode(_clean(text)) for text in targets]
-        said = [encoding.ids for encoding in given]
-        most, most_said = self._longest_source(self.settings.search), self._longest_said()
-        filled = [
-            number
-            for number in range(len(encodings))
-            if self._can_read(encodings[number], most) and 0 < len(said[number]) <= most_said
+        if not self.has_attention:
+            return [None] * len(sources)
+        return [
+            None
+            if pair is None
+            else self.map_of(pair.weights, pair.source, said_tokens(pair.target, self.target), place)
+            for pair in force(self, sources, targets, place)
         ]
-        maps: list[AttentionMap | None] = [None] * len(encodings)
-        if not filled or not self.has_attention:
-            return maps
-        lengths = [max(len(encodings[number]), len(said[number]) + 1) for number in filled]
-        batches = evaluation_batches(lengths, size=_FORCED_CELLS, unit="tokens")
 
-        def forced(batch: Sequence[int]) -> list[Any]:
-            return self._forced([filled[number] for number in batch], encodings, said, place)
+    def likelihood(self, sources: Sequence[Any], targets: Sequence[str]) -> list[Likelihood | None]:
+        """How probable the model finds given targets: log p(target | source), and that of each token.
 
-        rows = restore(batches, [in_halves(forced, batch, "pairs") for batch in batches])
-        for number, found in zip(filled, rows, strict=True):
-            maps[number] = self._map(found, encodings[number], said_tokens(given[number], self.target), place)
-        return maps
+        The lowest of a corpus are mostly its errors: a target that does not belong to its source, or is mistyped. None
+        for pairs with a side that is empty, longer than what is predicted, or can't be read.
+
+        Raises RegardError where there are not as many targets as sources.
+        """
+        if len(sources) != len(targets):
+            raise RegardError(f"likelihood: {len(sources):,} sources and {len(targets):,} targets; give one for each")
+        end = self.target.vocabulary[self.target.eos]
+        return [None if pair is None else likelihood_of(pair, end) for pair in force(self, sources, targets, None)]
 
     def encode(self, source: Any) -> Encoding | Item:
         """A text in the model's tokens, or an image or a recording that was read. Raises RegardError."""
@@ -241,23 +256,42 @@ class Predictor:
         """
         return shown_map(every, self.facts, self.settings.training.guided_reading if reading is None else reading)
 
-    def _can_read(self, source: Encoding | Item, most: int) -> bool:
-        known = not isinstance(source, Item) or self.settings.model.knows(source.layout)
-        return known and 0 < len(source) <= most
+    def encodings(self, sources: Sequence[Any]) -> list[Encoding | Item]:
+        """Several sources as `encode` makes them; a file that can't be read is an item without places."""
+        sources = list(map(given_source, sources))
+        check_some(self.source, sources)
+        return self._encoded(sources, False)
 
-    def _longest_source(self, settings: SearchSettings) -> int:
+    def encode_target(self, text: str) -> Encoding:
+        """A target in the model's tokens."""
+        return self.target.encode(_clean(text))
+
+    def can_read(self, source: Encoding | Item, settings: SearchSettings | None = None) -> bool:
+        """Whether something can be predicted from a source: it has places, and no more than the model knows."""
+        known = not isinstance(source, Item) or self.settings.model.knows(source.layout)
+        return known and 0 < len(source) <= self.longest_source(settings)
+
+    def longest_source(self, settings: SearchSettings | None = None) -> int:
         """The most tokens of a text that is predicted from: far more would take hours, and the model knows nothing of
         such lengths."""
+        settings = settings or self.settings.search
         most = settings.max_source or _TIMES_LONGER * self.settings.data.max_source_tokens
         if self.medium != "text" and settings.max_source is None:  # of which length is no question of tokens
             most = _MOST_PLACES
         places = self.settings.model.longest_source
         return most if places is None else min(most, places)
 
-    def _longest_said(self) -> int:
+    @property
+    def longest_said(self) -> int:
         """The most tokens of a target that the model is made to say."""
         most, places = _TIMES_LONGER * self.settings.data.max_target_tokens, self.settings.model.longest_target
         return most if places is None else min(most, places)
+
+    def map_of(self, weights: Any, source: Encoding | Item, target: Tokens, place: str = "cross") -> AttentionMap:
+        """The map of all layers and heads, of `weights` (layers, heads, target tokens, places)."""
+        media = self.source if isinstance(self.source, (Images, Sounds)) else None
+        look = media.look(source) if media is not None and isinstance(source, Item) else None
+        return AttentionMap(weights, self.labels(source), target, place=place, medium=look)
 
     # Parts ------------------------------------------------------------------------------------------------------------
 
@@ -281,133 +315,70 @@ class Predictor:
                 found.append(Item(name_of(source), _NO_NUMBERS, (0,), (str(error),)))
         return found
 
+    def _asked(self, count: int, prefix: Any, replace_unknown: Any) -> list[Asked]:
+        """What is asked of the outputs for so many sources. Raises RegardError."""
+        dictionary = dictionary_of(replace_unknown)
+        if dictionary is not None and (self.medium != "text" or not self.has_attention):
+            why = "has no attention to find words by" if self.medium == "text" else f"reads no texts ({self.medium})"
+            raise RegardError(f"predict: unknown words can't be replaced, since this model {why}")
+        if prefix is None or isinstance(prefix, str):
+            return [Asked(self._prefix(prefix), dictionary)] * count
+        prefixes = _listed(prefix)
+        if len(prefixes) != count:
+            raise RegardError(f"predict: {len(prefixes):,} prefixes for {count:,} sources; give one for each of them")
+        return [Asked(self._prefix(each), dictionary) for each in prefixes]
+
+    def _prefix(self, text: str | None) -> Encoding | None:
+        """What an output begins with in tokens, nothing where it is nothing."""
+        if text is None or not (said := _clean(text)):
+            return None
+        # For characters a space is a token, and says that the word before it is over.
+        if (
+            self.target.kind == "character"
+            and text[-1].isspace()
+            and self.target.unk not in self.target.encode(" ").ids
+        ):
+            said += " "
+        return self.target.encode(said)
+
     def _predicted(
-        self, encodings: Sequence[Encoding | Item], settings: SearchSettings, attention: Any
+        self, parts: Sequence[tuple[Encoding | Item, Asked]], settings: SearchSettings, attention: Any
     ) -> list[Prediction]:
-        most = self._longest_source(settings)
-        filled = [number for number, encoding in enumerate(encodings) if self._can_read(encoding, most)]
+        filled = [
+            number
+            for number, (source, asked) in enumerate(parts)
+            if self.can_read(source, settings) and len(asked.begin) <= self.longest_said
+        ]
+        searched = [parts[number] for number in filled]
         if attention is None:
-            found = self._search([encodings[number] for number in filled], settings)
+            found = self._search(searched, settings)
         elif filled:
-            with between(self.model, self._replacement(attention, encodings[0])):
-                found = self._search(encodings, settings)
+            with between(self.model, replacement(attention, self.labels(parts[0][0]))):
+                found = self._search(searched, settings)
         else:
             found = []
         hypotheses = dict(zip(filled, found, strict=True))
+        most = self.longest_source(settings)
         return [
-            self._prediction(encoding, hypotheses[number]) if number in hypotheses else self._nothing(encoding, most)
-            for number, encoding in enumerate(encodings)
+            answer(self, source, hypotheses[number], asked)
+            if number in hypotheses
+            else no_answer(self, source, most, asked)
+            for number, (source, asked) in enumerate(parts)
         ]
 
-    def _map(self, weights: Any, source: Encoding | Item, target: Tokens, place: str = "cross") -> AttentionMap:
-        """The map of all layers and heads, of `weights` (layers, heads, target tokens, places)."""
-        media = self.source if isinstance(self.source, (Images, Sounds)) else None
-        look = media.look(source) if media is not None and isinstance(source, Item) else None
-        return AttentionMap(weights, self.labels(source), target, place=place, medium=look)
-
-    def _search(self, encodings: Sequence[Encoding | Item], settings: SearchSettings) -> list[list[Hypothesis]]:
+    def _search(
+        self, parts: Sequence[tuple[Encoding | Item, Asked]], settings: SearchSettings
+    ) -> list[list[Hypothesis]]:
         return search(
             self.model,
-            encodings,
+            [source for source, _ in parts],
             settings,
             pad=self.side_by_side,
-            longest=[self.facts.longest_output(len(encoding)) for encoding in encodings],
+            longest=[self.facts.longest_output(len(source)) for source, _ in parts],
+            prefixes=[asked.begin for _, asked in parts],
             observe=("cross",) if self.has_attention else (),
             device=self.device,
         )
-
-    def _prediction(self, source: Encoding | Item, hypotheses: Sequence[Hypothesis]) -> Prediction:
-        best, *others = [self._one(source, hypothesis) for hypothesis in hypotheses]
-        unknown: tuple[str, ...] = ()
-        notes: list[str] = []
-        if isinstance(source, Item) or isinstance(self.source, (Images, Sounds)):
-            notes += source.notes if isinstance(source, Item) else ()
-        elif unknown := unknown_pieces(self.source, source):
-            named = " ".join(dict.fromkeys(unknown))
-            notes.append(f"never seen in training: {named}")
-        if isinstance(source, Encoding) and isinstance(self.source, FeaturedTokeniser) and not source.features:
-            notes.append("no features given, which this model was trained with")
-        if isinstance(source, Encoding) and len(source) > self.settings.data.max_source_tokens:
-            notes.append(
-                f"{len(source)} tokens, more than the {self.settings.data.max_source_tokens} of any text in training"
-            )
-        return Prediction(
-            best.source,
-            best.text,
-            best.log_prob,
-            best.attention,
-            best.every_attention,
-            tuple(others),
-            unknown,
-            "; ".join(notes),
-            best.tokens,
-        )
-
-    def _one(self, source: Encoding | Item, hypothesis: Hypothesis) -> Prediction:
-        every = shown = None
-        layers = sorted(key for key in hypothesis.attention if key[0] == "cross")
-        if layers:
-            rows = np.stack([hypothesis.attention[key] for key in layers])
-            every = self._map(rows, source, target_tokens(self.target, (*hypothesis.tokens, self.target.eos)))
-            shown = self.shown(every)
-        text = self.target.decode(hypothesis.tokens)
-        return Prediction(source.text, text, hypothesis.log_prob, shown, every, tokens=hypothesis.tokens)
-
-    def _forced(
-        self, numbers: Sequence[int], encodings: Sequence[Encoding | Item], said: Sequence[Sequence[int]], place: str
-    ) -> list[Any]:
-        """The weights (layers, heads, T, S) of a place of some pairs, forced together."""
-        batch = with_targets(
-            *self.side_by_side([encodings[number] for number in numbers]),
-            said,
-            numbers,
-            target_pad=self.target.pad,
-            bos=self.target.bos,
-            eos=self.target.eos,
-        ).to(self.device)
-        was_training = self.model.training
-        self.model.eval()
-        with torch.inference_mode():
-            observed = self.model.forced(batch, observe=(place,)).observed
-        self.model.train(was_training)
-        layers = torch.stack([observed[key].float() for key in sorted(observed)], 1).cpu().numpy()
-        sizes = zip(batch.target_lengths.tolist(), [len(encodings[number]) for number in numbers], strict=True)
-        return [weights[..., :target, :source] for weights, (target, source) in zip(layers, sizes, strict=True)]
-
-    def _nothing(self, source: Encoding | Item, most: int) -> Prediction:
-        """What is said to a source that nothing is predicted from."""
-        note = EMPTY
-        if len(source) > most:
-            what = "places" if isinstance(source, Item) else "tokens"
-            note = f"{len(source):,} {what}, more than the {most:,} of search.max_source: nothing predicted"
-        elif isinstance(source, Item) and not self.settings.model.knows(source.layout):
-            note = f"{' x '.join(map(str, source.layout))} places, more than model.longest: nothing predicted"
-        elif isinstance(source, Item):
-            note = "; ".join(source.notes)
-        return Prediction(source.text, "", 0.0, note=note, read=isinstance(source, Encoding) or len(source) > 0)
-
-    def _replacement(self, attention: Any, source: Encoding | Item) -> Tensor:
-        if isinstance(attention, AttentionMap):
-            pieces = self.labels(source).pieces
-            if attention.source.pieces != pieces:
-                raise RegardError(
-                    "predict: attention is a map over other source pieces, of another text or model "
-                    f"({shown(' '.join(attention.source.pieces))} instead of {shown(' '.join(pieces))})"
-                )
-            attention = attention.matrix
-        try:
-            weights = torch.from_numpy(np.array(attention, np.float32, order="C"))
-        except (TypeError, ValueError):
-            raise RegardError("predict: attention should be numbers, target tokens x source tokens") from None
-        weights = weights[None] if weights.ndim == 1 else weights
-        if weights.ndim != 2 or not len(weights) or weights.shape[1] != len(source):
-            raise RegardError(
-                f"predict: attention has the shape {tuple(weights.shape)}, and this text has {len(source)} source "
-                "tokens; give one row of so many weights, or one for each target token"
-            )
-        if bool((weights < 0).any()) or bool(weights.isinf().any()):
-            raise RegardError("predict: attention should be finite weights of 0 or more")
-        return weights
 
 
 def load(folder: str | Path, device: str = "auto", stem: nn.Module | None = None) -> Predictor:

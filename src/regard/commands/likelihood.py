@@ -1,0 +1,137 @@
+"""`regard likelihood`."""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from regard.commands.parsing import parser
+from regard.commands.predicting import add_model
+from regard.errors import RegardError
+from regard.settings import DataSettings
+
+if TYPE_CHECKING:
+    from regard.data.reading import Pair
+    from regard.predictor import Likelihood, Predictor
+
+_SHOWN = 5
+_AT_ONCE = {"text": 1000, "image": 100, "sound": 100}
+_COLUMNS = ("log_prob", "per_token", "least", "token", "line", "source", "target", "log_probs")
+
+
+class _Found(NamedTuple):
+    """A pair and how probable its target is."""
+
+    line: int
+    said: Likelihood
+
+
+_RANKED: dict[str, Callable[[_Found], float]] = {
+    "per_token": lambda found: found.said.per_token,
+    "log_prob": lambda found: found.said.log_prob,
+    "least": lambda found: min(found.said.log_probs),
+}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Print how probable a model finds each target of some pairs, all of it and token by token."""
+    given = _parser().parse_intermixed_args(list(arguments))
+    options = vars(given)
+    by = options.get("sort", "per_token" if "worst" in options else None)
+    if by is not None and by not in _RANKED:
+        raise RegardError(f"--sort: came {by!r}; known: {', '.join(_RANKED)}")
+    if options.get("worst", 1) < 1:
+        raise RegardError(f"--worst: came {given.worst}; expected 1 or more")
+    from regard.data.corpora import read_any
+    from regard.folder import load_settings
+
+    data = load_settings(Path(given.model)).data
+    pairs, report, _ = read_any(given.pairs, options.get("target"), DataSettings(medium=data.medium), like=data)
+    if report.left_out_count or report.noted:
+        print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
+    from regard.predictor import load
+
+    left_out = list[int]()
+    found = _likelihoods(load(given.model, device=given.device), pairs, left_out)
+    if by is not None:
+        # The first of equals is the first in the file, as by a stable sort.
+        worst = (
+            heapq.nsmallest(given.worst, found, _RANKED[by]) if "worst" in options else sorted(found, key=_RANKED[by])
+        )
+        found = iter(worst)
+    if not given.json:
+        print("\t".join(_COLUMNS))
+    for each in found:
+        print(_as_json(each) if given.json else _as_row(each), flush=by is None)
+    if left_out:
+        named = ", ".join(map(str, left_out[:_SHOWN])) + (", ..." if len(left_out) > _SHOWN else "")
+        print(
+            f"regard: left out, a side that is too long or can't be read: {len(left_out):,} pairs (lines {named})",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = parser(
+        "likelihood",
+        "How probable a model finds the targets of given pairs: the log-probability of each, in nats, its mean per "
+        "token, and that of every token with the mark of the end. Sorted, entries that are wrong come first.",
+    )
+    add_model(made)
+    made.add_argument("pairs", help="pairs as for `regard train`; or, with --target, the source file")
+    made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
+    made.add_argument(
+        "--sort",
+        metavar="BY",
+        help="the least probable first, by per_token, log_prob, or least, the least probable token (default: in the "
+        "order of the pairs, each as soon as it is known)",
+    )
+    made.add_argument(
+        "--worst", type=int, metavar="N", help="print only the N least probable (by --sort, or per_token)"
+    )
+    made.add_argument(
+        "--json", action="store_true", default=False, help="print a JSON object a line, with the tokens by name"
+    )
+    return made
+
+
+def _likelihoods(model: Predictor, pairs: Sequence[Pair], left_out: list[int]) -> Iterator[_Found]:
+    """Those of all pairs in their order, some at a time; the lines of pairs without one go to `left_out`."""
+    size = _AT_ONCE[model.medium]
+    for first in range(0, len(pairs), size):
+        part = pairs[first : first + size]
+        known = model.likelihood([pair.source for pair in part], [pair.target for pair in part])
+        for pair, said in zip(part, known, strict=True):
+            if said is None:
+                left_out.append(pair.line)
+            else:
+                yield _Found(pair.line, said)
+
+
+def _as_row(found: _Found) -> str:
+    said = found.said
+    numbers = (said.log_prob, said.per_token, said.log_probs[said.least])
+    each = " ".join(f"{number:.4f}" for number in said.log_probs)
+    texts = (said.tokens[said.least], str(found.line), said.source, said.target, each)
+    return "\t".join([*(f"{number:.4f}" for number in numbers), *(" ".join(text.split()) for text in texts)])
+
+
+def _as_json(found: _Found) -> str:
+    said = found.said
+    plain = {
+        "line": found.line,
+        "source": said.source,
+        "target": said.target,
+        "log_prob": round(said.log_prob, 6),
+        "per_token": round(said.per_token, 6),
+        "least": said.least,
+        "tokens": said.tokens,
+        "log_probs": [round(number, 6) for number in said.log_probs],
+    }
+    return json.dumps(plain, ensure_ascii=False)

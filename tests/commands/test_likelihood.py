@@ -1,0 +1,110 @@
+"""How probable a model finds given pairs: exact, in every form, and the wrong ones first."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from pathlib import Path
+
+import pytest
+
+import regard
+from regard.cli import main
+
+
+@pytest.fixture(scope="module")
+def model(model_folder: Path) -> regard.Predictor:
+    return regard.load(model_folder, device="cpu")
+
+
+def rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
+    head, *lines = (line.split("\t") for line in capsys.readouterr().out.splitlines())
+    return [dict(zip(head, line, strict=True)) for line in lines]
+
+
+def test_a_likelihood_is_the_sum_of_its_tokens(model: regard.Predictor) -> None:
+    found = model.predict("three one two", beam=4, n_best=4)
+    outputs = [found.text, *(each.text for each in found.alternatives)]
+    known = model.likelihood(["three one two"] * 4, outputs)
+    for output, each, log_prob in zip(
+        outputs, known, (found.log_prob, *(other.log_prob for other in found.alternatives)), strict=True
+    ):
+        assert each is not None
+        assert each.log_prob == pytest.approx(log_prob, abs=1e-4)
+        assert each.log_prob == math.fsum(each.log_probs)
+        assert each.tokens == (*output.split(), "<eos>")
+        assert each.per_token == each.log_prob / len(each.tokens)
+        assert each.log_probs[each.least] == min(each.log_probs)
+
+
+def test_pairs_without_a_likelihood(model: regard.Predictor) -> None:
+    found = model.likelihood(["one", "", "one", "one"], ["1", "1", "", "1 " * 6000])
+    assert [each is None for each in found] == [False, True, True, True]
+    with pytest.raises(regard.RegardError, match="likelihood: 2 sources and 1 targets"):
+        model.likelihood(["one", "two"], ["1"])
+
+
+def test_wrong_entries_come_first(
+    model_folder: Path, pairs_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A digit of ten of the corpus' targets is mistyped, and five are those of other pairs."""
+    draw = random.Random(3)
+    pairs = [line.split("\t") for line in pairs_file.read_text().splitlines()]
+    wrong = set(draw.sample([number for number, (_, target) in enumerate(pairs) if len(target) > 3], 15))
+    for number in sorted(wrong)[:10]:
+        digits = pairs[number][1].split()
+        place = draw.randrange(len(digits))
+        digits[place] = draw.choice([digit for digit in "012345" if digit != digits[place]])
+        pairs[number][1] = " ".join(digits)
+    swapped = sorted(wrong)[10:]
+    for number, target in zip(swapped, [pairs[other][1] for other in (*swapped[1:], swapped[0])], strict=True):
+        pairs[number][1] = target
+    (tmp_path / "noisy.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in pairs))
+    command = ["likelihood", str(model_folder), str(tmp_path / "noisy.tsv")]
+    for by in ("per_token", "least"):
+        assert main([*command, "--sort", by]) == 0
+        found = rows(capsys)
+        assert len(found) == len(pairs)
+        assert [float(each[by]) for each in found] == sorted(float(each[by]) for each in found)
+        first = {int(each["line"]) - 1 for each in found[:15]}
+        assert len(first & wrong) >= 14, by
+    assert main([*command, "--worst", "5"]) == 0
+    worst = rows(capsys)
+    assert len(worst) == 5
+    assert {int(each["line"]) - 1 for each in worst} <= wrong
+
+
+def test_rows_and_objects_tell_the_same_in_the_order_of_the_pairs(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("three one\t3 1\n\nfive\t4\none\nthree one\t3 1\ntwo\t" + "2 " * 6000 + "\n")
+    command = ["likelihood", str(model_folder), str(pairs)]
+    assert main(command) == 0
+    told = capsys.readouterr()
+    head, *lines = (line.split("\t") for line in told.out.splitlines())
+    table = [dict(zip(head, line, strict=True)) for line in lines]
+    assert [each["line"] for each in table] == ["1", "3", "5"]
+    assert "left out, an empty line: 1 (line 2)" in told.err
+    assert "left out, fewer than 2 columns: 1 (line 4)" in told.err
+    assert "left out, a side that is too long or can't be read: 1 pairs (lines 6)" in told.err
+    assert table[1]["token"] == "4"
+    assert main([*command, "--json"]) == 0
+    objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for row, one in zip(table, objects, strict=True):
+        assert row["source"] == one["source"]
+        assert [float(each) for each in row["log_probs"].split()] == pytest.approx(one["log_probs"], abs=1e-4)
+        assert float(row["log_prob"]) == pytest.approx(one["log_prob"], abs=1e-4)
+        assert row["token"] == one["tokens"][one["least"]]
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [(["--sort", "loudness"], "--sort: came 'loudness'; known: per_token"), (["--worst", "0"], "--worst: came 0")],
+)
+def test_what_can_not_be_sorted(
+    model_folder: Path, pairs_file: Path, flags: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["likelihood", str(model_folder), str(pairs_file), *flags]) == 2
+    assert line in capsys.readouterr().err
