@@ -51,7 +51,9 @@ def run(arguments: Sequence[str]) -> int:
     from regard.folder import load_settings
 
     data = load_settings(Path(given.model)).data
-    pairs, report, _ = read_any(given.pairs, options.get("target"), DataSettings(medium=data.medium), like=data)
+    pairs, report, _ = read_any(
+        given.pairs, options.get("target"), DataSettings(medium=data.medium or "text"), like=data
+    )
     if report.left_out_count or report.noted:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     from regard.predictor import load
