@@ -134,11 +134,11 @@ def texts(year: str, language: str, part: str) -> Texts:
 _SECTION = """## Words to phones
 
 Words to phones, {languages} lists, from 3,600 words of a language (SIGMORPHON 2020, task 1) and from 8,000 (2021,
-medium): per cent of the test words with any error (WER). One setting for all languages, chosen on the development words of
-Bulgarian, French, Adyghe and Japanese of 2020: monotonic attention of the first order, bidirectional LSTM and LSTM of
-width {width}, {short:,} and {long:,} updates. One model: the mean of {seeds} and their standard deviation; together:
-the mean of the probabilities of all of them. Published are the LSTM baseline of 2020 (one tuned model of each language;
-Gorman et al. 2020) and the baseline of 2021 (an ensemble; Ashby et al. 2021).
+medium): per cent of the test words with any error (WER). One setting for all languages, chosen on the development
+words of Bulgarian, French, Adyghe and Japanese of 2020: monotonic attention of the first order, bidirectional LSTM
+and LSTM of width {width}, {short:,} and {long:,} updates. One model: the mean of {seeds} and their standard
+deviation; together: the mean of the probabilities of all of them. Published are the LSTM baseline of 2020 (one tuned
+model of each language; Gorman et al. 2020) and the baseline of 2021 (an ensemble; Ashby et al. 2021).
 
     python benchmarks/papers/g2p.py --minutes 9    # again and again, until all is done"""
 
