@@ -1,6 +1,6 @@
 """Regard trains encoder-decoder models with attention, runs them, and shows what they attend to.
 
-    model = regard.train("pairs.tsv")        # or regard.load("model/")
+    model = regard.train("pairs.tsv")        # or regard.load("model/"), regard.load("one/", "other/")
     found = model.predict("Tom chases Jerry.")
     found.text, found.log_prob, found.attention
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regard.commands.parsing import parser
-from regard.commands.predicting import add_model
+from regard.commands.predicting import add_model, folders_of
 from regard.errors import RegardError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     if report.left_out_count or report.noted:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     tell_unspaced(pairs, given.words)
-    model = load(given.model, device=given.device)
+    model = load(*folders_of(given), device=given.device)
     reverse = load(options["reverse"], device=given.device) if "reverse" in options else None
     found = list(aligned(pairs, model, reverse, way))
     written = weighted_pharaoh if given.probabilities else pharaoh
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "Word alignments of given pairs (forced decoding): a line `0-0 1-2` for each line of the pairs, source before "
         "target, words counted from 0; an empty line where there is no pair.",
     )
-    add_model(made)
+    add_model(made, several=True)
     made.add_argument("pairs", help="pairs as for `regard train`; or, with --target, the source file")
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument(

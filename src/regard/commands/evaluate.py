@@ -11,7 +11,7 @@ from typing import Any
 
 from regard.commands.align import add_way
 from regard.commands.parsing import add_settings, given_on, parser
-from regard.commands.predicting import add_model
+from regard.commands.predicting import add_model, folders_of
 from regard.errors import RegardError, did_you_mean
 from regard.settings import DataSettings, SearchSettings
 
@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
         if name not in METRICS:
             raise RegardError(f"--metrics: there is no {name!r}{did_you_mean(name, METRICS)}")
     test = _read(given, data)
-    test, outputs = _those_read(test, _outputs(given.model, given.device, test, search))
+    test, outputs = _those_read(test, _outputs(folders_of(given), given.device, test, search))
     found = [statistics(name, outputs, test.references, given.lowercase) for name in names]
     print(f"{len(test.sources):,} pairs")
     print(score_table([each.score() for each in found], {name: METRICS[name].meaning for name in names}))
@@ -69,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
     print(table(("words", "pairs", *names), list(rows.values())))
     other = getattr(given, "against", None)
     if other is not None:
-        others = [each or "" for each in _outputs(other, given.device, test, search)]
+        others = [each or "" for each in _outputs([other], given.device, test, search)]
         print(f"\n{given.model} (the first) against {other} (the second), paired bootstrap")
         print("differences are second minus first")
         for name, each in zip(names, found, strict=True):
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "How good a model is on pairs, with scores by source length. With --gold-alignments: how good word alignments "
         "are, those of a file or of the model.",
     )
-    add_model(made, optional=True)
+    add_model(made, optional=True, several=True)
     made.add_argument("pairs", nargs="?", help="pairs as for `regard train`; or, with --target, the source file")
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument(
@@ -134,11 +134,11 @@ def _read(given: argparse.Namespace, data: DataSettings) -> _Test:
     return _Test([pair.source for pair in pairs], [pair.targets for pair in pairs], lengths, side)
 
 
-def _outputs(folder: str, device: str, test: _Test, search: dict[str, Any]) -> list[str | None]:
-    """What a model says to each source; None where a file could not be read, which is told."""
+def _outputs(folders: list[str], device: str, test: _Test, search: dict[str, Any]) -> list[str | None]:
+    """What a model, or several together, say to each source; None where a file could not be read, which is told."""
     from regard.predictor import load
 
-    found = load(folder, device=device).predict(test.sources, **{**search, "n_best": 1})
+    found = load(*folders, device=device).predict(test.sources, **{**search, "n_best": 1})
     for each in found:
         if not each.read:
             print(f"regard: {each.note}", file=sys.stderr)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regard.commands.align import tell_unspaced, way_of
+from regard.commands.predicting import folders_of
 from regard.errors import RegardError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _links_of(given: argparse.Namespace, pairs: Sequence[Pair], report: ReadRepo
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     tell_unspaced(pairs, given.words)
     reverse = vars(given).get("reverse")
-    model = load(given.model, device=given.device)
+    model = load(*folders_of(given), device=given.device)
     backward = None if reverse is None else load(reverse, device=given.device)
     lines: list[Links] = [frozenset()] * report.lines
     for pair, links in zip(pairs, aligned(pairs, model, backward, way), strict=True):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from regard.commands.parsing import parser
-from regard.commands.predicting import add_model
+from regard.commands.predicting import add_model, folders_of
 from regard.errors import RegardError
 from regard.settings import DataSettings
 
@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     from regard.predictor import load
 
     left_out = list[int]()
-    found = _likelihoods(load(given.model, device=given.device), pairs, left_out)
+    found = _likelihoods(load(*folders_of(given), device=given.device), pairs, left_out)
     if by is not None:
         # The first of equals is the first in the file, as by a stable sort.
         worst = (
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "How probable a model finds the targets of given pairs: the log-probability of each, in nats, its mean per "
         "token, and that of every token with the mark of the end. Sorted, entries that are wrong come first.",
     )
-    add_model(made)
+    add_model(made, several=True)
     made.add_argument("pairs", help="pairs as for `regard train`; or, with --target, the source file")
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regard.commands.parsing import add_settings, given_on, parser
-from regard.commands.predicting import add_model, add_texts, show_attention, sources_from
+from regard.commands.predicting import add_model, add_texts, folders_of, show_attention, sources_from
 from regard.commands.showing import PICTURES, add_views, check_views, pictures_of, write_html, write_picture
 from regard.errors import RegardError
 from regard.settings import Medium, SearchSettings
@@ -36,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     _check_outputs(given, len(texts) * (search.get("sample") or search.get("n_best", 1)), medium)
     from regard.predictor import load
 
-    model = load(given.model, device=given.device)
+    model = load(*folders_of(given), device=given.device)
     if wanted and not model.has_attention:
         raise RegardError(f"{given.model}: this model has a fixed context, so there is no attention to write")
     if model.medium != "text" and "alignments" in given:
@@ -62,7 +62,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     made = parser("predict", "What a model makes of texts: an output a line, in the order of the texts.")
-    add_model(made)
+    add_model(made, several=True)
     add_texts(made)
     made.add_argument(
         "--show", action="store_true", default=False, help="print what each output token looked at, and a heat map"

@@ -14,10 +14,24 @@ if TYPE_CHECKING:
     from regard.maps import AttentionMap
 
 
-def add_model(to: argparse.ArgumentParser, optional: bool = False) -> None:
-    """The model's folder, and where it runs."""
+def add_model(to: argparse.ArgumentParser, optional: bool = False, several: bool = False) -> None:
+    """The model's folder, and where it runs; `several`: others may predict with it."""
     to.add_argument("model", nargs="?" if optional else None, help="the folder of a model")
+    if several:
+        to.add_argument(
+            "--with",
+            dest="others",
+            action="extend",
+            nargs="+",
+            metavar="FOLDER",
+            help="other models with the same target vocabulary: all predict by the mean of their probabilities",
+        )
     to.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def folders_of(given: argparse.Namespace) -> list[str]:
+    """The folders of all models that are to predict together, mostly one."""
+    return [given.model, *vars(given).get("others", [])]
 
 
 def add_texts(to: argparse.ArgumentParser) -> None:

@@ -73,6 +73,8 @@ def no_answer(predictor: Predictor, source: Encoding | Item, most: int, asked: A
         )
     elif isinstance(source, Item):
         note = "; ".join(source.notes)
+    elif len(source):  # of several models, whose tokens differ
+        note = "too long for one of the models: nothing predicted"
     return Prediction(source.text, "", 0.0, note=note, read=isinstance(source, Encoding) or len(source) > 0)
 
 

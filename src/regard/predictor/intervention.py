@@ -19,6 +19,7 @@ from regard.attention import Attention
 from regard.errors import RegardError, shown
 from regard.maps import AttentionMap, Tokens
 from regard.model import MixtureReadout
+from regard.model.ensemble import Ensemble
 
 
 @dataclass
@@ -85,6 +86,8 @@ def between(model: nn.Module, replacement: Tensor | None = None) -> Iterator[lis
 
 def cross_attentions(model: nn.Module) -> list[Attention]:
     """The decoder's attentions to the memory, by layer; or that of a readout that mixes what places say."""
+    if isinstance(model, Ensemble):
+        raise RegardError("several models together have no one attention to look into; give a single model")
     decoder: Any = model.decoder
     if isinstance(model.readout, MixtureReadout):
         return [model.readout.attention]

@@ -381,11 +381,6 @@ class Predictor:
         )
 
 
-def load(folder: str | Path, device: str = "auto", stem: nn.Module | None = None) -> Predictor:
-    """The model of a folder, as `Predictor.load`."""
-    return Predictor.load(folder, device, stem)
-
-
 def _clean(text: str) -> str:
     """A text as the readers give it: on one line, without white space at its ends."""
     return _BREAKS.sub(" ", text.strip().lstrip("\ufeff")).strip()
