@@ -232,7 +232,7 @@ def _row(kind: str, found: Sequence[Record], soft: Sequence[Record]) -> tuple[st
         f"{fmean(zeros):.0f} %" if zeros else "",
         str(len(found)),
         f"{seconds / 60:.1f} min",
-        "" if kind == "soft" else _compared(found, soft),
+        "" if kind == "soft" else compared(found, soft),
     )
 
 
@@ -240,7 +240,7 @@ def _mean(values: list[float]) -> str:
     return f"{fmean(values):.1f}" + (f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
 
 
-def _compared(found: Sequence[Record], soft: Sequence[Record]) -> str:
+def compared(found: Sequence[Record], soft: Sequence[Record]) -> str:
     """Accuracy of the soft model less that of this one, over the seeds that both have, with its interval of 95 %."""
     seeds = sorted({each["seed"] for each in found} & {each["seed"] for each in soft})
     if not seeds:

@@ -18,6 +18,7 @@ import pocket_aligner
 import speech_fsdd
 import tatoeba_cmn
 import tom_and_jerry
+import yoyodyne
 from runner import HERE, Job, Record, records, spread
 
 from regard.view.figure import curves as picture
@@ -44,14 +45,18 @@ def page() -> str:
     hard = finished(hard_attention.TABLE, hard_attention.jobs())
     digits = finished(speech_fsdd.TABLE, speech_fsdd.jobs())
     parts = [_OPENING, *_chinese(chinese), *_both(both), *_curves(learned), *hard_attention.sections(hard, _table)]
-    parts += speech_fsdd.sections(digits, _table)
+    beside = finished(yoyodyne.TABLE, yoyodyne.jobs())
+    parts += [*yoyodyne.sections(beside, _table), *speech_fsdd.sections(digits, _table)]
     lines = finished(image_mnist.TABLE, image_mnist.jobs())
     books = finished(image_earlyprint.TABLE, image_earlyprint.jobs())
     parts += [*image_mnist.sections(lines, _table), *image_earlyprint.sections(books, _table)]
     parts += [*_hansards(aligned), *_pocket(pocket)]
     return (
         "\n\n".join(
-            [*parts, *_surroundings([*chinese, *both, *learned, *hard, *digits, *lines, *books, *aligned, *pocket])]
+            [
+                *parts,
+                *_surroundings([*chinese, *both, *learned, *hard, *beside, *digits, *lines, *books, *aligned, *pocket]),
+            ]
         )
         + "\n"
     )

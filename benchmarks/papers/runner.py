@@ -17,6 +17,7 @@ import json
 import math
 import os
 import platform
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -49,13 +50,15 @@ class Job:
         train: trains in a folder (a second call goes on there), and tells a reporter how it goes.
         score: what is measured of the model in the end, in values that JSON knows.
         model: where in the folder the model is whose updates are told; by default the folder is its own.
+        told: what is told of the training, given that folder and what `train` returned, where that is no model of ours.
     """
 
     name: str
     about: Mapping[str, Any]
-    train: Callable[[Path, Reporter], Predictor]
-    score: Callable[[Predictor], Mapping[str, Any]]
+    train: Callable[[Path, Reporter], Any]
+    score: Callable[[Any], Mapping[str, Any]]
     model: str = "."
+    told: Callable[[Path, Any], Mapping[str, Any]] | None = None
 
     @property
     def digest(self) -> str:
@@ -133,33 +136,27 @@ def _work(table: str, job: Job, end: float) -> Record | None:
     """Train until the job is done or the time is over, and score; the record of a job that is done."""
     folder, clock = place(table, job, "model"), place(table, job, "json")
     spent = json.loads(clock.read_text()) if clock.exists() else {"wall": 0.0, "cpu": 0.0, "pieces": 0}
-    wall, cpu = time.monotonic(), time.process_time()
-    predictor = None
+    wall, cpu = time.monotonic(), _cpu_seconds()
+    trained = None
     try:
         with _stopped_at(end - _SCORING_SECONDS):
-            predictor = job.train(folder, Lines())
+            trained = job.train(folder, Lines())
     except TrainingStopped as stopped:
         print(f"{job.name}: {stopped}", flush=True)
     finally:
         spent["wall"] += time.monotonic() - wall
-        spent["cpu"] += time.process_time() - cpu
+        spent["cpu"] += _cpu_seconds() - cpu
         spent["pieces"] += 1
         clock.write_text(json.dumps(spent))
-    if predictor is None or end - time.monotonic() < _SCORING_SECONDS / 2:
+    if trained is None or end - time.monotonic() < _SCORING_SECONDS / 2:
         return None
-    metrics = [json.loads(line) for line in (folder / job.model / "metrics.jsonl").read_text().splitlines()]
     return {
         "job": job.name,
         "digest": job.digest,
         **job.about,
-        "scores": dict(job.score(predictor)),
+        "scores": dict(job.score(trained)),
         "training": {
-            "parameters": sum(parameter.numel() for parameter in predictor.model.parameters()),
-            "updates": metrics[-1]["step"],
-            "epochs": metrics[-1]["epoch"],
-            "best_update": predictor.facts.update,
-            "best": predictor.facts.score,
-            "chosen": {name: _setting(predictor, name) for name in predictor.facts.chosen},
+            **(job.told or _told)(folder / job.model, trained),
             "wall_seconds": round(spent["wall"]),
             "cpu_seconds": round(spent["cpu"]),
             "pieces": spent["pieces"],
@@ -167,6 +164,24 @@ def _work(table: str, job: Job, end: float) -> Record | None:
         **surroundings(),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def _told(folder: Path, predictor: Predictor) -> Record:
+    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return {
+        "parameters": sum(parameter.numel() for parameter in predictor.model.parameters()),
+        "updates": metrics[-1]["step"],
+        "epochs": metrics[-1]["epoch"],
+        "best_update": predictor.facts.update,
+        "best": predictor.facts.score,
+        "chosen": {name: _setting(predictor, name) for name in predictor.facts.chosen},
+    }
+
+
+def _cpu_seconds() -> float:
+    """Of this process, and of those that it has waited for."""
+    waited = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + waited.ru_utime + waited.ru_stime
 
 
 def _setting(predictor: Predictor, name: str) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import report
 import tatoeba_cmn
+import yoyodyne
 from runner import RESULTS
 
 
@@ -29,13 +30,13 @@ def test_every_picture_of_the_page_is_there_and_small() -> None:
 
 
 def test_every_stored_result_is_of_a_job_of_today() -> None:
-    for table in (tatoeba_cmn, curves, hard_attention):
+    for table in (tatoeba_cmn, curves, hard_attention, yoyodyne):
         path = RESULTS / f"{table.TABLE}.jsonl"
         assert len(path.read_text(encoding="utf-8").splitlines()) == len(report.finished(table.TABLE, table.jobs())) > 0
 
 
 def test_jobs_have_names_and_digests_of_their_own() -> None:
-    for table in (tatoeba_cmn, curves, hard_attention, image_mnist, image_earlyprint):
+    for table in (tatoeba_cmn, curves, hard_attention, image_mnist, image_earlyprint, yoyodyne):
         jobs = table.jobs()
         assert len({job.name for job in jobs}) == len({job.digest for job in jobs}) == len(jobs)
 

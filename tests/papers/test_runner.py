@@ -96,6 +96,18 @@ def test_a_job_that_another_worker_holds_is_left_to_it() -> None:
     assert run([held, free]) == 0
 
 
+def test_what_is_told_of_a_training_that_is_no_model_of_ours() -> None:
+    def train(folder: Path, report: Any) -> str:
+        subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.6: pass"], check=True)
+        return "trained"
+
+    job = Job("other", {}, train, lambda found: {"said": found}, told=lambda folder, found: {"epochs": len(found)})
+    assert runner.run("table", [job], 10.0) == 0
+    (line,) = lines()
+    assert (line["scores"], line["training"]["epochs"]) == ({"said": "trained"}, 7)
+    assert line["training"]["cpu_seconds"] >= 1  # that of the process which the training has run
+
+
 def test_a_training_is_asked_to_stop_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "_SCORING_SECONDS", 0.0)
     monkeypatch.setattr(runner, "_WORTH_BEGINNING", 0.0)
