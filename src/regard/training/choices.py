@@ -13,6 +13,7 @@ import numpy as np
 
 from regard.configuration import Given, with_given
 from regard.data.detection import detect_kind
+from regard.data.media import Images
 from regard.errors import RegardError
 from regard.settings import ImageSettings, Settings
 from regard.training.corpus import Corpus, Texts
@@ -47,6 +48,10 @@ _VALIDATIONS = 15
 # Images and recordings: what is looked at of a corpus, and what tells a line of text from other images.
 _LOOKED_AT, _LINE, _LINE_HEIGHT, _COLOURED = 40, 2.5, 32, 24
 _SPEECH_RATE = 16_000
+# Settings of encoders behind the stem: who gives one of them wants to have one.
+_OF_BODIES = ("cell", "directions", "layers", "pyramid", "feedforward", "norm", "memory")
+# Images are drawn anew for each epoch or look alike; dropout that suits small corpora of texts hides all of them.
+_DROPOUT_OF_IMAGES = 0.1
 _SOURCES = 32
 Reasons = Mapping[str, str]
 
@@ -143,6 +148,8 @@ def _image_reading(given: Given, texts: Texts) -> dict[str, tuple[Any, str]]:
     }
     stem = given.get("model.encoder.stem") or "convolution"
     wanted["model.encoder.stem"] = (stem, "images")
+    if all(given.get(f"model.encoder.{name}") is None for name in _OF_BODIES):
+        wanted["model.encoder.kind"] = ("none", "the places of an image, as the convolutions make them, are looked at")
     shapes = sorted(each.shape[1] / each.shape[0] for each in pixels)
     if shapes and shapes[len(shapes) // 2] >= _LINE and given.get("model.encoder.place") is None:
         height = given.get("data.image.height") or _LINE_HEIGHT
@@ -175,6 +182,8 @@ def choose_sizes(given: Given, corpus: Corpus) -> tuple[dict[str, Any], Reasons]
     elif corpus.shelf is not None:
         usual = math.ceil(np.quantile(np.maximum(corpus.train.source_lengths, corpus.train.target_lengths), 0.9))
         wanted["training.batch"] = (_SOURCES * usual, f"about {_SOURCES} sources of {usual} places")
+    if isinstance(corpus.source, Images):
+        wanted["model.dropout"] = (_DROPOUT_OF_IMAGES, "images")
     wanted |= dict.fromkeys(("model.encoder.width", "model.decoder.width", "model.embedding"), (size.width, why))
     for side in ("encoder", "decoder"):
         if given.get(f"model.{side}.kind") == "transformer":
