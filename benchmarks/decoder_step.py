@@ -17,7 +17,6 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from pointer_readout import PointerReadout
 from regard.model import Encoded, EncoderDecoder
 from regard.settings import AttentionSettings, DecoderSettings, EncoderSettings, ModelSettings
 
@@ -47,11 +46,9 @@ def model(score: str, readout: str = "softmax", vocabulary: int = VOCABULARY) ->
         decoder=DecoderSettings(width=WIDTH),
         cross=AttentionSettings(score="additive" if score == "fixed" else score),
         context=context,
+        copy=readout == "pointer",
     )
-    made = EncoderDecoder(settings, vocabulary, vocabulary)
-    if readout == "pointer":
-        made.readout = PointerReadout(WIDTH, WIDTH, vocabulary, torch.arange(vocabulary))
-    return made.eval()
+    return EncoderDecoder(settings, vocabulary, vocabulary).eval()
 
 
 def bare_cell(batch: int, rounds: int) -> float:
@@ -83,6 +80,8 @@ def whole_step(readout: str, vocabulary: int, batch: int, rounds: int) -> float:
 def encode(made: EncoderDecoder, batch: int, vocabulary: int) -> tuple[Encoded, Tensor]:
     """Sources of one length, and a token for each hypothesis."""
     source = torch.randint(4, vocabulary, (batch, SOURCE))
+    if made.settings.copy:
+        source = source[..., None].expand(-1, -1, 2)
     return made.encode(source, torch.full((batch,), SOURCE)), torch.randint(4, vocabulary, (batch, BEAMS))
 
 

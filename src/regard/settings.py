@@ -155,6 +155,8 @@ class ModelSettings:
             mixture of what every place says by itself (Wu et al. 2018); monotonic:0 or monotonic:1: the same along
             paths that never go back, whose moves depend on the weights alone, or on the distance too (Wu & Cotterell
             2019).
+        copy: whether an output token may also be copied from a text through the weights, whether the vocabulary has it
+            or not: p(y) = g p_vocabulary(y) + (1 - g) sum of the weights of the places that hold y (See et al. 2017).
         fixed: what C is made of: the last state of the encoder, or the mean of its memory.
         cross: the attention from the decoder to the memory.
         self_attention: the attention of a Transformer within itself.
@@ -167,6 +169,7 @@ class ModelSettings:
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     decoder: DecoderSettings = field(default_factory=DecoderSettings)
     context: str = "attention"
+    copy: bool = False
     fixed: Literal["last", "mean"] = "last"
     cross: AttentionSettings = field(default_factory=lambda: AttentionSettings(score="additive"))
     self_attention: AttentionSettings = field(default_factory=lambda: AttentionSettings(heads=4))

@@ -1,87 +1,95 @@
-"""Mixtures over places and a pointer-generator behind the contract of every readout; search knows neither."""
+"""Mixtures over places and pointer-generators behind the contract of every readout; search knows neither."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tiny_models import BOS, EOS, VOCABULARY, batch, model, settings, texts
+from tiny_models import BOS, EOS, PAD, VOCABULARY, batch, model, settings, texts
 from torch import Tensor
 
-from pointer_readout import PointerReadout
+from regard.data.collate import pad
 from regard.model import EncoderDecoder, length_penalty, search
 from regard.settings import AttentionSettings, SearchSettings
 
-WIDTH = 8
 SOURCES, TARGETS = texts(4, 1, 6), texts(4, 2, 5)
 
-KINDS: dict[str, tuple[str, dict[str, Any]]] = {
-    "pointer": ("pointer", {}),
-    "pointer, two heads of a transformer": (
-        "pointer",
-        {"decoder": "transformer pre", "cross": AttentionSettings(heads=2)},
-    ),
-    "pointer, location_aware": ("pointer", {"cross": AttentionSettings(score="location_aware")}),
-    "marginal": ("", {"decoder": "lstm after, 2 layers", "context": "marginal"}),
-    "marginal, two places, of a transformer": (
-        "",
-        {
-            "encoder": "transformer pre",
-            "decoder": "transformer pre",
-            "cross": AttentionSettings(normalizer="top_k:2"),
-            "context": "marginal",
-        },
-    ),
-    "marginal, sparse, words": (
-        "",
-        {
-            "encoder": "lstm, words",
-            "decoder": "gru after",
-            "cross": AttentionSettings("bilinear", "sparsemax"),
-            "context": "marginal",
-        },
-    ),
-    "monotonic": ("", {"decoder": "lstm after, 2 layers", "context": "monotonic:0"}),
-    "monotonic, transformers": (
-        "",
-        {"encoder": "transformer pre", "decoder": "transformer post learned", "context": "monotonic"},
-    ),
-    "monotonic, first order": ("", {"decoder": "gru after", "context": "monotonic:1"}),
-    "monotonic, first order, shared": (
-        "",
-        {
-            "decoder": "transformer pre",
-            "cross": AttentionSettings("location"),
-            "context": "monotonic:1",
-            "share_embeddings": "target",
-        },
-    ),
+KINDS: dict[str, dict[str, Any]] = {
+    "pointer": {"copy": True},
+    "pointer, two heads of a transformer": {
+        "copy": True,
+        "decoder": "transformer pre",
+        "cross": AttentionSettings(heads=2),
+    },
+    "pointer, location_aware, shared": {
+        "copy": True,
+        "cross": AttentionSettings(score="location_aware"),
+        "share_embeddings": "target",
+    },
+    "pointer, sparse, before": {
+        "copy": True,
+        "decoder": "gru before, 2 layers",
+        "cross": AttentionSettings("bilinear", "sparsemax", heads=2),
+    },
+    "marginal": {"decoder": "lstm after, 2 layers", "context": "marginal"},
+    "marginal, two places, of a transformer": {
+        "encoder": "transformer pre",
+        "decoder": "transformer pre",
+        "cross": AttentionSettings(normalizer="top_k:2"),
+        "context": "marginal",
+    },
+    "marginal, sparse, words": {
+        "encoder": "lstm, words",
+        "decoder": "gru after",
+        "cross": AttentionSettings("bilinear", "sparsemax"),
+        "context": "marginal",
+    },
+    "monotonic": {"decoder": "lstm after, 2 layers", "context": "monotonic:0"},
+    "monotonic, transformers": {
+        "encoder": "transformer pre",
+        "decoder": "transformer post learned",
+        "context": "monotonic",
+    },
+    "monotonic, first order": {"decoder": "gru after", "context": "monotonic:1"},
+    "monotonic, first order, shared": {
+        "decoder": "transformer pre",
+        "cross": AttentionSettings("location"),
+        "context": "monotonic:1",
+        "share_embeddings": "target",
+    },
 }
 every_kind = pytest.mark.parametrize("name", KINDS)
 
 
 def made_of(name: str, seed: int = 0, vocabulary: int = VOCABULARY) -> EncoderDecoder:
     """A model in double precision with one of the readouts, its parameters grown."""
-    readout, others = KINDS[name]
-    made = model(settings(**others), seed, vocabulary)
+    made = model(settings(**KINDS[name]), seed, vocabulary)
     torch.manual_seed(seed + 1)
-    if readout == "pointer":
-        copied = torch.arange(vocabulary)
-        copied[-1] = 4  # two tokens of the source are one of the target
-        made.readout = PointerReadout(WIDTH, WIDTH, vocabulary, copied).double()
     with torch.no_grad():
         for parameter in made.readout.parameters():  # type: ignore[attr-defined]
             parameter.add_(torch.randn_like(parameter) * 0.7).mul_(1.5)
     return made.eval()
 
 
+def given(made: EncoderDecoder, sources: list[np.ndarray]) -> list[np.ndarray]:
+    """Sources as the model takes them: those to be copied with tokens of the target, of which the last one is the 4."""
+    if not made.settings.copy:
+        return sources
+    return [np.stack([source, np.where(source == made.target_vocabulary - 1, 4, source)], 1) for source in sources]
+
+
+side_by_side = partial(pad, filler=PAD)
+
+
 @every_kind
 def test_gradients_are_finite_differences(name: str) -> None:
-    made, pairs = made_of(name), batch(SOURCES, TARGETS)
+    made = made_of(name)
+    pairs = batch(given(made, SOURCES), TARGETS)
     made.loss(pairs, 0.1).nll.backward()
     learned = [parameter for parameter in made.parameters() if parameter.grad is not None]
     assert {id(parameter) for parameter in made.readout.parameters()} <= {id(parameter) for parameter in learned}
@@ -100,7 +108,8 @@ def test_gradients_are_finite_differences(name: str) -> None:
 
 @every_kind
 def test_steps_equal_the_whole_sequence_and_weights_are_distributions(name: str) -> None:
-    made, pairs = made_of(name), batch(SOURCES, TARGETS)
+    made = made_of(name)
+    pairs = batch(given(made, SOURCES), TARGETS)
     with torch.no_grad():
         forced = made.forced(pairs, ("cross",))
         encoded = made.encode(pairs.source, pairs.source_lengths)
@@ -122,7 +131,7 @@ def test_steps_equal_the_whole_sequence_and_weights_are_distributions(name: str)
 @every_kind
 def test_padding_and_an_empty_source_change_nothing(name: str) -> None:
     made = made_of(name)
-    sources = [*SOURCES, SOURCES[0][:0]]
+    sources = given(made, [*SOURCES, SOURCES[0][:0]])
     targets = [*TARGETS, TARGETS[0]]
     with torch.no_grad():
         together = made.forced(batch(sources, targets), ("cross",))
@@ -141,7 +150,8 @@ def test_padding_and_an_empty_source_change_nothing(name: str) -> None:
 
 @every_kind
 def test_smoothing_mixes_in_the_vocabulary(name: str) -> None:
-    made, pairs = made_of(name), batch(SOURCES, TARGETS)
+    made = made_of(name)
+    pairs = batch(given(made, SOURCES), TARGETS)
     with torch.no_grad():
         plain, smooth = made.loss(pairs), made.loss(pairs, 0.1)
         encoded = made.encode(pairs.source, pairs.source_lengths)
@@ -150,7 +160,7 @@ def test_smoothing_mixes_in_the_vocabulary(name: str) -> None:
         for place in range(pairs.target_in.shape[1]):
             step = made.step(pairs.target_in[:, place : place + 1], memory, state)
             state = step.state
-            total += float(step.log_probs[:, 0][pairs.target_mask[:, place]].mean(-1).sum())
+            total += float(step.log_probs[:, 0, :VOCABULARY][pairs.target_mask[:, place]].mean(-1).sum())
     assert float(smooth.nll) == pytest.approx(0.9 * float(plain.nll) - 0.1 * total, abs=1e-9)
 
 
@@ -170,36 +180,17 @@ def all_texts(vocabulary: int, length: int, source: np.ndarray) -> Given:
     texts = torch.tensor(list(itertools.product(range(vocabulary), repeat=length)))
     begins = torch.full((len(texts), 1), BOS)
     lengths = torch.full((len(texts),), length)
-    sources = torch.tensor(source)[None].expand(len(texts), -1)
+    sources = torch.tensor(source)[None].expand(len(texts), *source.shape)
     return Given(sources, torch.full_like(lengths, len(source)), torch.cat([begins, texts[:, :-1]], 1), texts, lengths)
 
 
 @every_kind
 def test_all_texts_together_have_probability_1(name: str) -> None:
     made = made_of(name, vocabulary=6)
-    for source in (np.array([4, 5, 4]), np.array([5])):
+    for source in given(made, [np.array([4, 5, 4]), np.array([5])]):
         with torch.no_grad():
             found = made.forced(all_texts(6, 3, source)).log_probs.sum(1)
         assert float(found.exp().sum()) == pytest.approx(1.0, abs=1e-11)
-
-
-def test_a_pointer_is_the_definition() -> None:
-    made = made_of("pointer")
-    readout = made.readout
-    assert isinstance(readout, PointerReadout)
-    source = np.array([5, 7, 5, VOCABULARY - 1])
-    pairs = batch([source], [np.array([5, 9])])
-    with torch.no_grad():
-        encoded = made.encode(pairs.source, pairs.source_lengths)
-        output = made.decoder(pairs.target_in, encoded, ("cross",))
-        gate = torch.sigmoid(readout.gate(torch.cat([output.hidden, output.context], -1)))
-        wanted = gate * readout.vocabulary.log_probs(output).exp()
-        for place, token in enumerate((5, 7, 5, 4)):
-            wanted[0, :, token] += (1.0 - gate[0, :, 0]) * output.observed["cross", 0][0, 0, :, place]
-        found = readout.step(output, pairs.target_in, readout.prepare(encoded)).log_probs
-        forced = made.forced(pairs).log_probs
-    assert torch.allclose(found, wanted.log(), rtol=0, atol=1e-10)
-    assert torch.allclose(forced[0], wanted[0].gather(1, pairs.target_out[0, :, None])[:, 0].log(), rtol=0, atol=1e-10)
 
 
 @every_kind
@@ -207,13 +198,13 @@ def test_a_beam_as_wide_as_everything_is_exhaustive_search(name: str) -> None:
     made = made_of(name, vocabulary=6)
     tokens = [token for token in range(6) if token not in (*made.never, EOS)]
     every = [text for length in range(4) for text in itertools.product(tokens, repeat=length)]
-    for source in (np.array([4, 5, 4]), np.array([5])):
+    for source in given(made, [np.array([4, 5, 4]), np.array([5])]):
         pairs = batch([source] * len(every), [np.array(text, np.int64) for text in every])
         with torch.no_grad():
             log_probs = made.forced(pairs).log_probs.sum(1).tolist()
         scored = [(one / length_penalty(len(text) + 1, 0.6), text) for one, text in zip(log_probs, every, strict=True)]
         best = sorted(scored, reverse=True)[:10]
-        found = search(made, [source], SearchSettings(beam=100, n_best=10, max_length=3))[0]
+        found = search(made, [source], SearchSettings(beam=100, n_best=10, max_length=3), pad=side_by_side)[0]
         assert [one.tokens for one in found] == [text for _, text in best]
         assert np.allclose([one.score for one in found], [score for score, _ in best], rtol=0, atol=1e-9)
 
@@ -221,8 +212,9 @@ def test_a_beam_as_wide_as_everything_is_exhaustive_search(name: str) -> None:
 @every_kind
 def test_a_hypothesis_is_what_forced_decoding_makes_of_its_text(name: str) -> None:
     made = made_of(name)
-    sources = texts(5, 4, 6)
-    found = search(made, sources, SearchSettings(beam=5, n_best=3, max_length=6, batch=3, coverage_penalty=0.2))
+    sources = given(made, texts(5, 4, 6))
+    how = SearchSettings(beam=5, n_best=3, max_length=6, batch=3, coverage_penalty=0.2)
+    found = search(made, sources, how, pad=side_by_side)
     for source, hypotheses in zip(sources, found, strict=True):
         assert len(hypotheses) == 3
         for one in hypotheses:

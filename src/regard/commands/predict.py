@@ -178,10 +178,18 @@ def _print(prediction: Prediction, given: argparse.Namespace) -> None:
         print(prediction.text)
     if given.show:
         show_attention(prediction.attention, _TOP)
+        _show_copied(prediction)
     for place, other in enumerate(prediction.alternatives, start=2):
         print(f"  {place}. {other.text}  ({other.log_prob:.3f})")
         if given.show:
             show_attention(other.attention, _TOP)
+
+
+def _show_copied(prediction: Prediction) -> None:
+    """Which share of each token was copied, of models that copy."""
+    if prediction.copied and prediction.attention is not None:
+        shares = zip(prediction.attention.target.labels, prediction.copied, strict=False)
+        print("  copied: " + ", ".join(f"{label} {share:.2f}" for label, share in shares))
 
 
 def _tell_notes(number: int, prediction: Prediction, of: int) -> None:
@@ -208,6 +216,8 @@ def _output(prediction: Prediction) -> dict[str, Any]:
             "target": prediction.attention.target.pieces,
             "weights": [[round(float(weight), 6) for weight in row] for row in prediction.attention.matrix],
         }
+    if prediction.copied:
+        found["copied"] = [round(share, 6) for share in prediction.copied]
     if prediction.replaced:
         found["replaced"] = [
             {"place": each.place, "source": each.source, "text": each.text, "known": each.known}

@@ -58,9 +58,13 @@ def length_mask(lengths: Tensor, width: int) -> Tensor:
 
 
 def pad(rows: Sequence[ArrayLike], filler: int) -> tuple[Tensor, Tensor]:
-    """Rows of ids side by side: (B, longest) int64 with `filler` at their ends, and their lengths (B,) int64."""
+    """Rows of ids side by side: (B, longest) int64 with `filler` at their ends, and their lengths (B,) int64.
+
+    Rows (n, 2), of sources that may be copied, make (B, longest, 2).
+    """
     lengths = np.fromiter((len(np.atleast_1d(row)) for row in rows), np.int64, len(rows))
-    padded = np.full((len(rows), int(lengths.max(initial=0))), filler, np.int64)
+    inner = np.asarray(rows[0]).shape[1:] if rows else ()
+    padded = np.full((len(rows), int(lengths.max(initial=0)), *inner), filler, np.int64)
     if padded.size:
         padded[np.arange(padded.shape[1]) < lengths[:, None]] = np.concatenate([np.asarray(row) for row in rows])
     return torch.from_numpy(padded), torch.from_numpy(lengths)

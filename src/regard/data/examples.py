@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regard.data.copying import Copying
 from regard.data.media import Item
 from regard.data.reading import Pair
 from regard.data.report import Tally
@@ -95,8 +96,11 @@ def encode_pairs(
     *,
     max_source_tokens: int | None = None,
     max_target_tokens: int | None = None,
+    copying: Copying | None = None,
 ) -> tuple[Examples, Omitted]:
     """Tokenise all pairs; a pair with a side longer than its limit (no limit: None) is left out and counted.
+
+    With `copying`, sources are (n, 2) and targets may hold what only their source has.
 
     Raises RegardError where pairs were given and all of them are left out.
     """
@@ -124,14 +128,12 @@ def encode_pairs(
     )
     if pairs and not kept:
         raise RegardError(f"{pairs[0].file}: no pair is left ({str(omitted).replace(chr(10), '; ')})")
-    return (
-        Examples(
-            tuple(pairs[index] for index in kept),
-            tuple(np.array(sources[index], np.int32) for index in kept),
-            tuple(np.array(targets[index], np.int32) for index in kept),
-        ),
-        omitted,
-    )
+    sides = [(np.array(sources[index], np.int32), np.array(targets[index], np.int32)) for index in kept]
+    if copying is not None:
+        read = [(source_tokeniser.encode(pairs[n].source), target_tokeniser.encode(pairs[n].target)) for n in kept]
+        sides = [(copying.source_rows(one), np.array(copying.target_ids(other, one), np.int32)) for one, other in read]
+    chosen = tuple(pairs[index] for index in kept)
+    return Examples(chosen, tuple(source for source, _ in sides), tuple(target for _, target in sides)), omitted
 
 
 class _Lying(Sequence[Item]):

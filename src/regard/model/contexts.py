@@ -18,6 +18,8 @@ def check_context(settings: ModelSettings) -> None:
             f"model.cross.window: {cross.window} goes along with weights that are summed, and model.context "
             f"{settings.context} has none; leave it at none"
         )
+    if settings.copy:
+        _check_copy(settings)
     if kind in ("attention", "fixed"):
         return
     if base(cross.score) in STATEFUL_SCORES:
@@ -32,6 +34,30 @@ def check_context(settings: ModelSettings) -> None:
         )
     if settings.mixes:
         _check_mixture(settings)
+
+
+def _check_copy(settings: ModelSettings) -> None:
+    reasons = {
+        "fixed": "has no weights to copy through",
+        "reinforce": "draws places, and weights that are drawn teach nothing by what is copied through them",
+        "marginal": "sums over places by itself, and tells the decoder of none",
+        "monotonic": "sums over places by itself, and tells the decoder of none",
+    }
+    if (reason := reasons.get(settings.context_kind)) is not None:
+        raise RegardError(f"model.copy: model.context {settings.context} {reason}; leave out one of them")
+    if base(settings.cross.normalizer) == "sigmoid":
+        raise RegardError(
+            "model.copy: weights of model.cross.normalizer sigmoid can sum to more than 1, so they are no "
+            "probabilities of places; choose another, such as softmax"
+        )
+    encoder = settings.encoder
+    if encoder.stem != "embedding":
+        raise RegardError(f"model.copy: sources that are no texts (model.encoder.stem {encoder.stem}) can't be copied")
+    if encoder.pyramid:
+        raise RegardError(
+            f"model.copy: with model.encoder.pyramid {encoder.pyramid} a place is several tokens, and none of them; "
+            "leave out one of them"
+        )
 
 
 def _check_mixture(settings: ModelSettings) -> None:

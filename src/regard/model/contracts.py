@@ -34,7 +34,10 @@ class Pairs(Protocol):
     """A batch of pairs. `target_in` begins with bos; `target_out` is the same one step later and ends with eos."""
 
     @property
-    def source(self) -> Tensor: ...  # padded: texts (B, S) int64, images (B, C, H, W), or recordings (B, S, bands)
+    def source(self) -> Tensor:
+        """Padded: texts (B, S) int64, or (B, S, 2) with what of them may be copied; images (B, C, H, W), recordings
+        (B, S, bands)."""
+        ...
 
     @property
     def source_lengths(self) -> Tensor: ...  # int64: (B,) tokens or frames, or (B, 2) heights and widths of images
@@ -88,7 +91,8 @@ class Encoded:
     mask: Tensor  # (B, P) boolean: True where there is a place; those of each source come first
     final: Tensor  # (B, width): the last state of a recurrent encoder, the last token of a Transformer, or a mean
     observed: Observed
-    tokens: Tensor | None = None  # (B, P) int64: what stands at each place of a text, for readouts that copy it
+    tokens: Tensor | None = None  # (B, P) int64: what stands at each place of a text; for readouts that copy it, as a
+    # token of the target
 
     def rows(self, index: Tensor) -> Encoded:
         """Those of the sources with these numbers (n,)."""
@@ -131,6 +135,7 @@ class Decoder(Protocol):
     """A target side. Whole sequence and step by step are the same function."""
 
     width: int
+    context_width: int
 
     def prepare(self, encoded: Encoded, window: int | None = None) -> DecoderMemory:
         """What is computed once for these sources; beams share it. `window`: another than the model's own."""

@@ -28,6 +28,7 @@ from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import make_encoder
 from regard.model.guided import Guide, guided
 from regard.model.mixture import MixtureReadout
+from regard.model.pointer import PointerReadout
 from regard.model.readout import Auxiliary, Readout, SoftmaxReadout
 from regard.model.recurrent import RecurrentDecoder
 from regard.model.sampling import Sampling, reinforce
@@ -73,6 +74,7 @@ class EncoderDecoder(nn.Module):
         source_pad, target_pad: the padding token of each side, which is never predicted.
         bos, eos: the marks of the target's begin and end.
         stem: the module that makes features of images, for `model.encoder.stem` module; see `GivenStem`.
+        unk: the unknown token of the target, which the decoder reads where a token was copied that only a source has.
 
     Raises `RegardError` where settings do not fit each other; the message names the setting.
     """
@@ -88,22 +90,26 @@ class EncoderDecoder(nn.Module):
         bos: int = 2,
         eos: int = 3,
         stem: nn.Module | None = None,
+        unk: int = 1,
     ) -> None:
         super().__init__()
         check_context(settings)
         self.settings = settings
         self.source_pad, self.target_pad, self.bos, self.eos = source_pad, target_pad, bos, eos
+        self.unk, self.target_vocabulary = unk, target_vocabulary
         made = make_stem(settings, source_size, stem)
         target = _target_embedding(settings, made, target_vocabulary)
         self.encoder = make_encoder(settings, made)
         kind = RecurrentDecoder if settings.decoder.kind == "recurrent" else TransformerDecoder
         self.decoder: Decoder = kind(target, settings, settings.memory_width)
         tied = None if settings.share_embeddings == "none" else target.tokens
-        self.readout: Readout = (
-            MixtureReadout(settings, target_vocabulary, tied)
-            if settings.mixes
-            else SoftmaxReadout(settings.decoder.width, target_vocabulary, tied)
-        )
+        self.readout: Readout
+        if settings.mixes:
+            self.readout = MixtureReadout(settings, target_vocabulary, tied)
+        elif settings.copy:
+            self.readout = PointerReadout(settings, self.decoder.context_width, target_vocabulary, tied)
+        else:
+            self.readout = SoftmaxReadout(settings.decoder.width, target_vocabulary, tied)
         self.sampling = Sampling()
 
     @property
@@ -140,7 +146,7 @@ class EncoderDecoder(nn.Module):
             return Loss(nothing, tokens, {})
         encoded = self.encode(batch.source, batch.source_lengths)
         needs = self.readout.needs.union({"cross"}) if coverage or guide is not None else self.readout.needs
-        output, mask = self.decoder(batch.target_in, encoded, needs), _target_mask(batch)
+        output, mask = self.decoder(self._known(batch.target_in), encoded, needs), _target_mask(batch)
         memory = self.readout.prepare(encoded)
         nll, auxiliary = self.readout.nll(output, batch.target_out, mask, memory, smoothing)
         if output.drawn:
@@ -158,20 +164,21 @@ class EncoderDecoder(nn.Module):
 
         Places are `cross`, `encoder.self` and `decoder.self`. Row t of a target's weights is what was attended to when
         `target_out[t]` was predicted. Where the output is a mixture over places, `cross` is the distribution of the
-        place given what was said before, and `posterior` that given the whole target. Raises `RegardError` for other
+        place given what was said before, and `posterior` that given the whole target; where tokens are copied,
+        `posterior` is how much of each was copied from where. Raises `RegardError` for other
         places, and for `posterior` where there is none.
         """
         places = set(observe) - {POSTERIOR}
         encoded = self.encode(batch.source, batch.source_lengths, places)
-        output = self.decoder(batch.target_in, encoded, self.readout.needs.union(places))
+        output = self.decoder(self._known(batch.target_in), encoded, self.readout.needs.union(places))
         mask = _target_mask(batch)
         memory = self.readout.prepare(encoded)
         log_probs, seen = self.readout.target_log_probs(output, batch.target_out, mask, memory)
         if POSTERIOR in observe:
-            if not isinstance(self.readout, MixtureReadout):
+            if not isinstance(self.readout, (MixtureReadout, PointerReadout)):
                 raise RegardError(
                     f"a model with model.context {self.settings.context} has no posterior over places; those with "
-                    "marginal and monotonic have"
+                    "marginal and monotonic, and those that copy, have"
                 )
             seen = {**seen, **self.readout.posterior(output, batch.target_out, mask, memory)}
         return Forced(log_probs, mask, _those({**encoded.observed, **output.observed, **seen}, observe))
@@ -181,13 +188,15 @@ class EncoderDecoder(nn.Module):
 
         Texts are tokens (B, S), of which the first `sizes` (B,) count; recordings (B, S, bands) likewise; images are
         (B, C, H, W), of which heights and widths `sizes` (B, 2) count. What does not count is padding, in images and
-        recordings of 0.
+        recordings of 0. A model that copies is given texts (B, S, 2): tokens, and what they are as tokens of the
+        target.
         """
         check_places(observe)
         if not source.shape[1]:
             source = source.new_full((len(source), 1, *source.shape[2:]), self.source_pad)
-        found: Encoded = self.encoder(source, sizes, observe)
-        return found
+        own = source[..., 0] if self.settings.copy else source
+        found: Encoded = self.encoder(own, sizes, observe)
+        return replace(found, tokens=source[..., 1]) if self.settings.copy else found
 
     def prepare(self, encoded: Encoded, window: int | None = None) -> DecoderMemory:
         """What is computed once for these sources; `window`: to look through another than `model.cross.window`."""
@@ -204,10 +213,14 @@ class EncoderDecoder(nn.Module):
 
     def step(self, tokens: Tensor, memory: DecoderMemory, state: State, observe: Collection[str] = ()) -> Step:
         """One step of each hypothesis, after its last token (B, beams); bos at first."""
-        output = self.decoder.step(tokens, memory, state.decoder, self.readout.needs.union(observe))
+        output = self.decoder.step(self._known(tokens), memory, state.decoder, self.readout.needs.union(observe))
         said = self.readout.step(output, tokens, memory.readout, state.readout)
         observed = _those({**output.observed, **said.observed}, observe)
         return Step(said.log_probs, State(output.state, said.state), observed)
+
+    def _known(self, tokens: Tensor) -> Tensor:
+        """Tokens as the decoder reads them."""
+        return tokens.masked_fill(tokens >= self.target_vocabulary, self.unk) if self.settings.copy else tokens
 
 
 def _target_embedding(settings: ModelSettings, stem: Stem, vocabulary: int) -> TokenEmbedding:

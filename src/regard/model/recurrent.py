@@ -73,7 +73,7 @@ class RecurrentDecoder(nn.Module):
         self.first: nn.Module | nn.Parameter = (
             nn.Parameter(torch.zeros(units)) if settings.context == "online" else Linear(settings.encoder.width, units)
         )
-        self.combine = Linear(self.width + context, self.width)
+        self.combine, self.context_width = Linear(self.width + context, self.width), context
         self.dropout = Dropout(settings.dropout)
 
     def prepare(self, encoded: Encoded, window: int | None = None) -> DecoderMemory:

@@ -32,6 +32,8 @@ def check_streaming(settings: ModelSettings) -> None:
             f"stream: model.context {settings.context} looks at all of the source; a model that is to begin before its "
             "source has ended is trained with model.context online"
         )
+    if settings.copy:
+        raise RegardError("stream: a model that copies (model.copy) has to see its source whole; train without it")
     encoder = settings.encoder
     if encoder.kind != "recurrent" or encoder.directions == 2 or encoder.pyramid or encoder.stem != "embedding":
         raise RegardError(

@@ -52,6 +52,7 @@ class TransformerDecoder(nn.Module):
     def __init__(self, embedding: TokenEmbedding, settings: ModelSettings, source_width: int) -> None:
         super().__init__()
         self.embedding, self.width, self.fixed = embedding, settings.decoder.width, settings.fixed
+        self.context_width = self.width
         self.layers = nn.ModuleList(DecoderLayer(settings, source_width) for _ in range(settings.decoder.layers))
         self.norm = last_norm(self.width, settings.decoder.norm)
 

@@ -13,6 +13,8 @@ from regard.data.features import FeaturedTokeniser
 from regard.data.media import Images, Item, Sounds
 from regard.data.tokenisers import unknown_pieces
 from regard.model import Hypothesis
+from regard.model.contracts import POSTERIOR
+from regard.predictor.forcing import force_encoded
 from regard.predictor.labels import target_tokens
 from regard.predictor.prediction import Prediction, Replaced
 from regard.predictor.unknown import replacements, told
@@ -82,18 +84,22 @@ def _one(predictor: Predictor, source: Encoding | Item, hypothesis: Hypothesis, 
     target, tokens = predictor.target, hypothesis.tokens
     layers = sorted(key for key in hypothesis.attention if key[0] == "cross")
     rows = np.stack([hypothesis.attention[key] for key in layers]) if layers else None
-    # What stands in a prefix is known, though not to the model.
+    # What stands in a prefix is known, though not to the model; so is what was copied.
     surfaces = {} if asked.prefix is None else _unknown_surfaces(asked.prefix, target.unk)
+    plain = tokens
+    if predictor.copying is not None and isinstance(source, Encoding):
+        surfaces |= predictor.copying.surfaces(tokens, source)
+        plain = predictor.copying.plain(tokens)
     replaced: tuple[Replaced, ...] = ()
     if asked.dictionary is not None and rows is not None and target.unk in tokens[len(asked.begin) :]:
-        map = predictor.shown(predictor.map_of(rows, source, target_tokens(target, (*tokens, target.eos))))
+        map = predictor.shown(predictor.map_of(rows, source, target_tokens(target, (*plain, target.eos))))
         assert isinstance(source, Encoding)
         found = replacements(target, tokens, map, source, asked.dictionary)
         replaced = tuple(each for each in found if each.place >= len(asked.begin))
         surfaces |= {each.place: each.text for each in replaced}
-    labels = target_tokens(target, (*tokens, target.eos), surfaces) if surfaces or rows is not None else None
+    labels = target_tokens(target, (*plain, target.eos), surfaces) if surfaces or rows is not None else None
     every = None if rows is None or labels is None else predictor.map_of(rows, source, labels)
-    text = target.decode(tokens) if not surfaces or labels is None or labels.text is None else labels.text
+    text = target.decode(plain) if not surfaces or labels is None or labels.text is None else labels.text
     return Prediction(
         source.text,
         text,
@@ -103,6 +109,18 @@ def _one(predictor: Predictor, source: Encoding | Item, hypothesis: Hypothesis, 
         tokens=tokens,
         replaced=replaced,
     )
+
+
+def with_copied(
+    predictor: Predictor, found: Sequence[Prediction], sources: Sequence[Encoding | Item]
+) -> list[Prediction]:
+    """Predictions of a model that copies, with how much of each token was copied."""
+    said = [number for number, each in enumerate(found) if each.tokens]
+    targets = [predictor.trace(found[number].tokens, sources[number]) for number in said]
+    forced = force_encoded(predictor, [sources[number] for number in said], targets, POSTERIOR)
+    copied = {number: pair.weights for number, pair in zip(said, forced, strict=True)}
+    shares = {number: weights[0, 0].sum(-1)[:-1].tolist() for number, weights in copied.items() if weights is not None}
+    return [replace(each, copied=tuple(shares.get(number, ()))) for number, each in enumerate(found)]
 
 
 def _unknown_surfaces(encoding: Encoding, unk: int) -> dict[int, str]:

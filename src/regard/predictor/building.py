@@ -103,6 +103,7 @@ def _model(
         bos=target.bos,
         eos=target.eos,
         stem=stem,
+        unk=target.unk,
     )
 
 

@@ -77,7 +77,7 @@ def explain(predictor: Predictor, source: Any, **search: Any) -> Explanation:
     scores = torch.stack([step[0, :, 0] for step in watched[layer].scores])
     weights = torch.stack([dense(step[("cross", layer)])[0, :, 0] for step, _ in said])
     values = memory.cross[layer].value[0]
-    names = [*predictor.target.trace(prediction.tokens).pieces, predictor.target.vocabulary[predictor.target.eos]]
+    names = [*predictor.trace(prediction.tokens, encoding).pieces, predictor.target.vocabulary[predictor.target.eos]]
     steps = []
     for number, (name, (_, log_prob)) in enumerate(zip(names, said, strict=True)):
         own = weights[number, head].float()

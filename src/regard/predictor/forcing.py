@@ -65,26 +65,33 @@ def force(
 ) -> list[ForcedPair | None]:
     """Say each of the targets to its source; None for pairs with a side that is empty, too long, or can't be read."""
     encodings = predictor.encodings(sources)
-    given = [predictor.encode_target(text) for text in targets]
+    texts = [predictor.encode_target(text) for text in targets]
+    given = [predictor.as_copied(text, source) for text, source in zip(texts, encodings, strict=True)]
     filled = [
         number
         for number, (source, target) in enumerate(zip(encodings, given, strict=True))
         if predictor.can_read(source) and 0 < len(target) <= predictor.longest_said
     ]
     found: list[ForcedPair | None] = [None] * len(encodings)
-    if not filled:
-        return found
-    lengths = [max(len(encodings[number]), len(given[number]) + 1) for number in filled]
-    batches = evaluation_batches(lengths, size=_CELLS, unit="tokens")
-
-    def forced(batch: Sequence[int]) -> list[ForcedPair]:
-        numbers = [filled[number] for number in batch]
-        return _forced(predictor, [encodings[n] for n in numbers], [given[n] for n in numbers], place)
-
-    rows = restore(batches, [in_halves(forced, batch, "pairs") for batch in batches])
+    rows = force_encoded(predictor, [encodings[number] for number in filled], [given[n] for n in filled], place)
     for number, row in zip(filled, rows, strict=True):
         found[number] = row
     return found
+
+
+def force_encoded(
+    predictor: Predictor, sources: Sequence[Encoding | Item], targets: Sequence[Encoding], place: str | None
+) -> list[ForcedPair]:
+    """The same of pairs in tokens, in batches of like lengths."""
+    if not sources:
+        return []
+    lengths = [max(len(source), len(target) + 1) for source, target in zip(sources, targets, strict=True)]
+    batches = evaluation_batches(lengths, size=_CELLS, unit="tokens")
+
+    def forced(batch: Sequence[int]) -> list[ForcedPair]:
+        return _forced(predictor, [sources[n] for n in batch], [targets[n] for n in batch], place)
+
+    return restore(batches, [in_halves(forced, batch, "pairs") for batch in batches])
 
 
 def likelihood_of(pair: ForcedPair, end: str) -> Likelihood:

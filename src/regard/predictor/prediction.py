@@ -32,7 +32,8 @@ class Prediction:
     model has never seen; `note` says what a person should know of this prediction. Where `read` is False the source, a
     file among several, could not be read, and the note says why. `pieces` are the predictions of the pieces that a long
     recording was cut into (`search.piece`), each with its map; `attention` is None where a map of all is too large.
-    `replaced` are the unknown words that others were put in the place of, where that was asked for.
+    `replaced` are the unknown words that others were put in the place of, where that was asked for. `copied` says of
+    each token which share of its probability was copied from the source (`model.copy`).
     """
 
     source: str
@@ -47,6 +48,7 @@ class Prediction:
     read: bool = True
     pieces: tuple[Prediction, ...] = field(default=(), repr=False)
     replaced: tuple[Replaced, ...] = ()
+    copied: tuple[float, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         return self.text

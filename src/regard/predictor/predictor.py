@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from regard.configuration import checked, with_given
 from regard.data.collate import side_by_side
+from regard.data.copying import copying_of
 from regard.data.encoding import Encoding
 from regard.data.features import FeaturedTokeniser, check_some, joined, parted
 from regard.data.features import given as given_source
@@ -24,11 +26,11 @@ from regard.maps import AttentionMap, Tokens
 from regard.model import EncoderDecoder, Hypothesis, search
 from regard.model.contracts import POSTERIOR
 from regard.model.streaming import check_streaming, stream
-from regard.predictor.answers import Asked, answer, no_answer
+from regard.predictor.answers import Asked, answer, no_answer, with_copied
 from regard.predictor.building import check_fit, check_shown, device_of, make_model, outline
 from regard.predictor.forcing import Likelihood, force, likelihood_of
 from regard.predictor.intervention import between, cross_attentions, replacement
-from regard.predictor.labels import said_tokens, shown_map, source_tokens
+from regard.predictor.labels import resurfaced, said_tokens, shown_map, source_tokens
 from regard.predictor.pieces import pieces_of, put_together
 from regard.predictor.prediction import Prediction, Spoken
 from regard.predictor.unknown import dictionary_of
@@ -58,6 +60,7 @@ class Predictor:
     ) -> None:
         self.model, self.source, self.target = model, source, target
         self.settings, self.facts = settings, facts
+        self.copying = copying_of(settings.model.copy, source, target)
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "auto", stem: nn.Module | None = None) -> Predictor:
@@ -193,16 +196,17 @@ class Predictor:
         Args:
             sources, targets: the pairs.
             weights: `prior`, those that each token was predicted with; or `posterior`, where it came from given the
-                whole target, which models with the contexts marginal and monotonic know.
+                whole target, which models with the contexts marginal and monotonic know; of models that copy, how much
+                of each token was copied from where.
 
         Raises RegardError for a posterior that the model does not have.
         """
         if weights not in WEIGHTS_OF:
             raise RegardError(f"align: weights {shown(weights)}{did_you_mean(weights, list(WEIGHTS_OF))}")
-        if weights == POSTERIOR and not self.settings.model.mixes:
+        if weights == POSTERIOR and not (self.settings.model.mixes or self.copying):
             raise RegardError(
-                f"align: posterior weights are known to models with model.context marginal or monotonic, and this one "
-                f"has {self.settings.model.context}"
+                f"align: posterior weights are known to models with model.context marginal or monotonic, or with "
+                f"model.copy, and this one has {self.settings.model.context}"
             )
         place = WEIGHTS_OF[weights]
         if not self.has_attention:
@@ -238,8 +242,23 @@ class Predictor:
 
     def side_by_side(self, encodings: Sequence[Encoding | Item]) -> tuple[Tensor, Tensor]:
         """What the model is given of sources, padded, and their sizes."""
-        rows = [encoding if isinstance(encoding, Item) else encoding.ids for encoding in encodings]
+        rows: list[Any] = [encoding if isinstance(encoding, Item) else encoding.ids for encoding in encodings]
+        if self.copying is not None:
+            rows = [self.copying.source_rows(encoding) for encoding in encodings]  # type: ignore[arg-type]
         return side_by_side(rows, self.source)
+
+    def trace(self, tokens: Sequence[int], source: Encoding | Item) -> Encoding:
+        """The text of predicted tokens, what was copied from the source among them, and the place of each in it."""
+        if self.copying is None or not isinstance(source, Encoding):
+            return self.target.trace(tokens)
+        traced = self.target.trace(self.copying.plain(tokens))
+        return replace(resurfaced(traced, self.copying.surfaces(tokens, source)), ids=tuple(tokens))
+
+    def as_copied(self, target: Encoding, source: Encoding | Item) -> Encoding:
+        """A given target, of which what the model does not know may be copied from its source."""
+        if self.copying is None or not isinstance(source, Encoding):
+            return target
+        return replace(target, ids=self.copying.target_ids(target, source))
 
     def labels(self, source: Encoding | Item) -> Tokens:
         """The names of a source's places: its tokens, the rows and columns of an image, or seconds."""
@@ -344,6 +363,10 @@ class Predictor:
     def _predicted(
         self, parts: Sequence[tuple[Encoding | Item, Asked]], settings: SearchSettings, attention: Any
     ) -> list[Prediction]:
+        parts = [
+            (source, asked if asked.prefix is None else replace(asked, prefix=self.as_copied(asked.prefix, source)))
+            for source, asked in parts
+        ]
         filled = [
             number
             for number, (source, asked) in enumerate(parts)
@@ -359,12 +382,13 @@ class Predictor:
             found = []
         hypotheses = dict(zip(filled, found, strict=True))
         most = self.longest_source(settings)
-        return [
+        made = [
             answer(self, source, hypotheses[number], asked)
             if number in hypotheses
             else no_answer(self, source, most, asked)
             for number, (source, asked) in enumerate(parts)
         ]
+        return made if self.copying is None else with_copied(self, made, [source for source, _ in parts])
 
     def _search(
         self, parts: Sequence[tuple[Encoding | Item, Asked]], settings: SearchSettings

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from regard.configuration import with_given
+from regard.data.copying import copying_of
 from regard.data.corpora import read_any
 from regard.data.examples import Examples, Omitted, encode_pairs, shelve_pairs
 from regard.data.features import MARK, FeaturedTokeniser
@@ -201,6 +202,8 @@ def encode(
 
     assert not isinstance(source, (Images, Sounds))
 
+    copying = copying_of(model.copy, source, target)
+
     def encoded(pairs: Sequence[Pair], at_least: int) -> tuple[Examples, Omitted]:
         return encode_pairs(
             pairs,
@@ -208,6 +211,7 @@ def encode(
             target,
             max_source_tokens=_least(max(data.max_source_tokens, at_least), model.longest_source),
             max_target_tokens=_least(max(data.max_target_tokens, at_least), model.longest_target),
+            copying=copying,
         )
 
     # Validation measures long pairs too, but not those that would take longer than all others together.

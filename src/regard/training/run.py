@@ -35,6 +35,7 @@ from regard.folder import (
     save_sides,
 )
 from regard.locking import alone
+from regard.model.contexts import check_context
 from regard.model.guided import guide_place
 from regard.predictor import Predictor, make_model
 from regard.settings import Settings
@@ -245,6 +246,7 @@ def prepare(
     sizes, why_sizes = choose_sizes({**given, **reading}, corpus)
     reasons = {**why_columns, **why_tokenisers, **why_reading, **why_sizes}
     settings = complete(given, columns, tokenisers, reading, sizes)
+    check_context(settings.model)
     check_choices(settings)
     return Prepared(corpus, settings, reasons)
 
