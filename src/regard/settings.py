@@ -24,7 +24,7 @@ POSITIONS = ("sinusoidal", "learned", "rotary", "relative", "alibi", "none")
 
 Medium = Literal["text", "image", "sound"]
 Stem = Literal["embedding", "convolution", "patches", "frames", "module"]
-Encoder = Literal["recurrent", "transformer", "none"]
+Encoder = Literal["recurrent", "transformer", "convolution", "none"]
 Decoder = Literal["recurrent", "transformer"]
 Metric = Literal["loss", "bleu", "chrf", "accuracy", "cer", "wer", "per", "token_error_rate"]
 Words = Literal["spaces", "text"]
@@ -61,7 +61,8 @@ class EncoderSettings:
     """What turns a source into a memory.
 
     Args:
-        kind: recurrent or transformer, or none: the places of the stem are the memory as they are.
+        kind: recurrent, transformer or convolution (gated, each of three places; Gehring et al. 2017), or none: the
+            places of the stem are the memory as they are.
         stem: what makes a vector of each place of a source: embedding (text), convolution or patches (images), frames
             (sound), or module (images; one of your own, given in Python as `stem`).
         place: how much of an image or a recording one place stands for: pixels, high x wide (8x4), or frames (4).
@@ -75,7 +76,8 @@ class EncoderSettings:
         feedforward: width of the inner layer of a Transformer.
         norm: pre or post: where a Transformer normalises its layers.
         position: how a Transformer knows places: sinusoidal, learned, rotary, relative, alibi or none. Places of an
-            image have a row and a column, and are sinusoidal, learned or none, whatever the encoder.
+            image have a row and a column, and are sinusoidal, learned or none, whatever the encoder; so are those of
+            convolutions.
         memory: what stands for each place: states; both: its state and its embedding (what the stem makes of it) side
             by side; or words: both are compared, and the embedding alone is what is looked up. A state knows its
             neighbours too; with the embedding, weights say better which word or moment was looked at.
@@ -234,7 +236,7 @@ class ModelSettings:
         by_place = encoder.position == "learned" and encoder.stem in ("embedding", "frames")
         in_encoder = (
             by_place
-            if encoder.kind == "none"
+            if encoder.kind in ("none", "convolution")
             else encoder.kind == "transformer" and (by_place or self.self_attention.score == "location")
         )
         in_cross = self.context != "fixed" and self.cross.score == "location"

@@ -30,7 +30,7 @@ def model(module: nn.Module | None, **encoder: Any) -> EncoderDecoder:
     return EncoderDecoder(settings, 3, 11, stem=module).eval()
 
 
-@pytest.mark.parametrize("kind", ["recurrent", "transformer", "none"])
+@pytest.mark.parametrize("kind", ["recurrent", "transformer", "convolution", "none"])
 def test_padding_and_the_batch_change_nothing(kind: str) -> None:
     made = model(network().double(), kind=kind).double()
     sizes = torch.tensor([[9, 7], [4, 12], [9, 7], [1, 1]])

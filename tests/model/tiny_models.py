@@ -22,9 +22,11 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "transformer rotary": {"kind": "transformer", "position": "rotary"},
     "transformer relative": {"kind": "transformer", "position": "relative"},
     "transformer alibi": {"kind": "transformer", "position": "alibi"},
+    "convolution": {"kind": "convolution", "layers": 2},
     "lstm, both": {"memory": "both"},
     "transformer, both": {"kind": "transformer", "memory": "both"},
     "lstm, words": {"memory": "words"},
+    "convolution learned, words": {"kind": "convolution", "position": "learned", "memory": "words"},
     "transformer, words": {"kind": "transformer", "memory": "words"},
 }
 DECODERS: dict[str, dict[str, Any]] = {

@@ -198,6 +198,57 @@ class TransformerEncoder(nn.Module):
         return Encoded(source, mask, final, observed, places.tokens)
 
 
+class GatedConvolution(nn.Module):
+    """sqrt(1/2) (x + a * sigmoid(b)), [a, b] a convolution of width 3 over x   (Gehring et al. 2017, section 3.2)."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(width, 2 * width, 3, padding=1)
+        # The gate halves: so that what comes out varies as much as x does (section 3.5 there).
+        nn.init.normal_(self.convolution.weight, std=(4 * (1 - dropout) / (3 * width)) ** 0.5)
+        assert self.convolution.bias is not None
+        nn.init.zeros_(self.convolution.bias)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The next states (N, n, width); what is outside of mask (N, n) counts as 0."""
+        given = self.dropout(x).masked_fill(~mask[..., None], 0.0).transpose(1, 2)
+        found = nn.functional.glu(self.convolution(given).transpose(1, 2), -1)
+        total: Tensor = (x + found) * 0.5**0.5
+        return total
+
+
+class ConvolutionalEncoder(nn.Module):
+    """Gated convolutions over the places, each with a way around it (Gehring et al. 2017, section 3).
+
+    A state of layer L knows L places on either side, and the place where it stands by what the stem adds for it. Beside
+    the states are the embeddings if `memory` is both or words, which that paper adds to what is looked up (section
+    3.3). Each row of an image is read by itself. What stands for the whole is the mean.
+    """
+
+    def __init__(self, stem: Stem, settings: EncoderSettings, dropout: float) -> None:
+        super().__init__()
+        self.embedding, self.both = stem, settings.memory != "states"
+        self.layers = nn.ModuleList(GatedConvolution(settings.width, dropout) for _ in range(settings.layers))
+
+    def layout(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """As of a stem."""
+        return self.embedding.layout(size)
+
+    def forward(self, source: Tensor, sizes: Tensor, observe: Collection[str] = ()) -> Encoded:
+        """A batch of sources, of which `sizes` count, as in `Pairs`."""
+        places = self.embedding.read(source, sizes)
+        rows = _Rows(places)
+        states, inside = rows.vectors, first_ones(rows.lengths, rows.vectors.shape[1])
+        for layer in self.layers:
+            states = layer(states, inside)
+        states, mask = rows.side_by_side(states.masked_fill(~inside[..., None], 0.0), rows.lengths)
+        final = mean_of(states, mask)
+        if self.both:
+            states = _beside(states, places.vectors, mask)
+        return Encoded(states, mask, final, {}, places.tokens)
+
+
 class StemAlone(nn.Module):
     """No body: the places that a stem makes are the memory, their mean stands for the whole (Xu et al. 2015, section
     3.1.2)."""
@@ -216,7 +267,7 @@ class StemAlone(nn.Module):
         return Encoded(places.vectors, places.mask, mean_of(places.vectors, places.mask), {}, places.tokens)
 
 
-Encoder = RecurrentEncoder | TransformerEncoder | StemAlone
+Encoder = RecurrentEncoder | TransformerEncoder | ConvolutionalEncoder | StemAlone
 
 
 def make_encoder(settings: ModelSettings, stem: Stem) -> Encoder:
@@ -226,6 +277,8 @@ def make_encoder(settings: ModelSettings, stem: Stem) -> Encoder:
         return RecurrentEncoder(stem, encoder, settings.dropout)
     if encoder.kind == "transformer":
         return TransformerEncoder(stem, encoder, settings.self_attention, settings.dropout, settings.longest)
+    if encoder.kind == "convolution":
+        return ConvolutionalEncoder(stem, encoder, settings.dropout)
     return StemAlone(stem)
 
 

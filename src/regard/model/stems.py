@@ -56,10 +56,10 @@ def _check(settings: ModelSettings) -> None:
             f"model.encoder.position: {encoder.position} knows one direction, and an image has two; "
             "take sinusoidal, learned or none"
         )
-    if encoder.kind == "none" and encoder.position in ATTENTION_POSITIONS:
+    if encoder.kind in ("none", "convolution") and encoder.position in ATTENTION_POSITIONS:
         raise RegardError(
-            f"model.encoder.position: {encoder.position} is for a Transformer; with model.encoder.kind none take "
-            "sinusoidal, learned or none"
+            f"model.encoder.position: {encoder.position} is for a Transformer; with model.encoder.kind {encoder.kind} "
+            "take sinusoidal, learned or none"
         )
     if encoder.memory != "states" and (encoder.kind == "none" or encoder.pyramid):
         why = f"model.encoder.pyramid {encoder.pyramid}" if encoder.pyramid else "model.encoder.kind none"

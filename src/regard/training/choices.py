@@ -44,6 +44,7 @@ SIZES = (
     Size(math.inf, 512, 0.1, 4_000, 8),
 )
 FEWEST_UPDATES = 1_000
+_CONVOLUTIONS = 4
 _VALIDATIONS = 15
 # Images and recordings: what is looked at of a corpus, and what tells a line of text from other images.
 _LOOKED_AT, _LINE, _LINE_HEIGHT, _COLOURED = 40, 2.5, 32, 24
@@ -189,6 +190,8 @@ def choose_sizes(given: Given, corpus: Corpus) -> tuple[dict[str, Any], Reasons]
         if given.get(f"model.{side}.kind") == "transformer":
             wanted[f"model.{side}.feedforward"] = (2 * size.width, "twice the width")
             wanted[f"model.{side}.layers"] = (3, "a Transformer of one layer does little")
+    if given.get("model.encoder.kind") == "convolution":
+        wanted["model.encoder.layers"] = (_CONVOLUTIONS, "each sees one place further on either side")
     chosen = {name: value for name, (value, _) in wanted.items() if given.get(name) is None}
     reasons = {name: wanted[name][1] for name in chosen}
     merged = {**given, **chosen}
