@@ -57,7 +57,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("length_penalty", "coverage_penalty", "coverage", "guided_weight"), (0, 1000)),
     "guided_layer": (0, 1024),
     "guided_head": (-1, 1024),
-    **dict.fromkeys(("dropout", "word_dropout", "smoothing"), (0, 0.99)),
+    **dict.fromkeys(("dropout", "word_dropout", "source_dropout", "target_dropout", "smoothing"), (0, 0.99)),
 }
 _NAMED = {"score": SCORES, "normalizer": NORMALIZERS, "context": CONTEXTS}
 # What may follow the colon of a name: its type, what it should be in words and as a test, and an example.

@@ -329,6 +329,9 @@ class DataSettings:
         source_tokens: character, symbols, bpe:SIZE, unigram:SIZE (without :SIZE one that suits the texts, such that a
             subword is met about 50 times), or a tokenizer.json or SentencePiece .model file.
         target_tokens: the same for the target.
+        source_dropout: of bpe, the probability of leaving out a merge in training, so that a text is cut otherwise
+            every time (Provilkov et al. 2020).
+        target_dropout: the same for the target.
         joint: one vocabulary for both sides (bpe and unigram).
         source_case: keep, or fold to lower case.
         target_case: keep, or fold to lower case.
@@ -346,6 +349,8 @@ class DataSettings:
     features: str | None = None
     source_tokens: str | None = None
     target_tokens: str | None = None
+    source_dropout: float = 0.0
+    target_dropout: float = 0.0
     joint: bool = False
     source_case: Literal["keep", "fold"] = "keep"
     target_case: Literal["keep", "fold"] = "keep"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -88,7 +88,7 @@ def collate(
 def with_targets(
     source: Tensor,
     sizes: Tensor,
-    targets: Sequence[ArrayLike],
+    targets: Sequence[ArrayLike] | Mapping[int, ArrayLike],
     indices: Sequence[int],
     *,
     target_pad: int,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,8 +114,12 @@ class FeaturedTokeniser:
         return self.inner.eos
 
     def encode(self, text: str) -> Encoding:
+        return self.around(text, self.inner.encode)
+
+    def around(self, text: str, encode: Callable[[str], Encoding]) -> Encoding:
+        """The same, by another way to cut the text itself."""
         own, features = parted(text)
-        inner, features = self.inner.encode(own), normalise(features or "")
+        inner, features = encode(own), normalise(features or "")
         begin = len(inner.text) + len(MARK)
         spans = feature_spans(features)
         return Encoding(

@@ -55,13 +55,13 @@ class SubwordTokeniser(Special):
 
         Raises RegardError where the texts are empty.
         """
-        prepared: Iterator[str] = (_with_space(normalise(text, casing)) for text in texts)
+        whole: Iterator[str] = (prepared(text, casing)[1] for text in texts)
         library = Tokenizer(models.BPE() if algorithm == "bpe" else models.Unigram())
         library.pre_tokenizer = _chunks()
         make_trainer = trainers.BpeTrainer if algorithm == "bpe" else trainers.UnigramTrainer
         trainer = make_trainer(vocab_size=max(1, size - len(SPECIALS)), show_progress=False)
         with library_errors(f"{algorithm}:{size} can't be trained on these texts; try character"):
-            library.train_from_iterator(prepared, trainer)
+            library.train_from_iterator(whole, trainer)
         found = json.loads(library.to_str())["model"]
         if not found["vocab"]:
             raise RegardError(f"{algorithm}:{size} can't be trained: the texts are empty")
@@ -80,15 +80,14 @@ class SubwordTokeniser(Special):
         return tuple(sorted(ids, key=ids.__getitem__))
 
     def encode(self, text: str) -> Encoding:
-        text = normalise(text, self.casing)
-        prepared = _with_space(text)
-        found = self.library.encode(prepared, add_special_tokens=False)
-        return Encoding(text, tuple(found.ids), _shifted(text, found.offsets, len(prepared) - len(text)))
+        text, whole = prepared(text, self.casing)
+        found = self.library.encode(whole, add_special_tokens=False)
+        return Encoding(text, tuple(found.ids), shifted(text, found.offsets, len(whole) - len(text)))
 
     def encode_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids alone, of many texts."""
-        prepared = [_with_space(normalise(text, self.casing)) for text in texts]
-        return [found.ids for found in self.library.encode_batch_fast(prepared, add_special_tokens=False)]
+        whole = [prepared(text, self.casing)[1] for text in texts]
+        return [found.ids for found in self.library.encode_batch_fast(whole, add_special_tokens=False)]
 
     def decode(self, ids: Sequence[int]) -> str:
         return "".join(map(self._surface, ids)).removeprefix(" ")
@@ -98,7 +97,7 @@ class SubwordTokeniser(Special):
         for number in ids:
             offsets.append((start, start := start + len(self._surface(number))))
         text = self.decode(ids)
-        return Encoding(text, tuple(ids), _shifted(text, offsets, start - len(text)))
+        return Encoding(text, tuple(ids), shifted(text, offsets, start - len(text)))
 
     def save(self, folder: Path, name: str) -> None:
         save_facts(folder, name, kind=self.kind, casing=self.casing, library=json.loads(self.library.to_str()))
@@ -180,10 +179,12 @@ def _settled(scored: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
     return sorted(settled, key=lambda entry: (-entry[1], entry[0]))
 
 
-def _with_space(text: str) -> str:
-    return text if not text or is_unspaced(text[0]) else f" {text}"
+def prepared(text: str, casing: Casing) -> tuple[str, str]:
+    """A text as it is shown, and as it is cut: with a space in front."""
+    text = normalise(text, casing)
+    return text, text if not text or is_unspaced(text[0]) else f" {text}"
 
 
-def _shifted(text: str, offsets: Iterable[Span], by: int) -> tuple[Span, ...]:
+def shifted(text: str, offsets: Iterable[Span], by: int) -> tuple[Span, ...]:
     """Offsets in a text that has `by` spaces in front turned into offsets in `text`, white space at their ends off."""
     return tuple(trim(text, max(0, start - by), max(0, end - by)) for start, end in offsets)

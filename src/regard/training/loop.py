@@ -20,7 +20,7 @@ from regard.folder import STATE, WEIGHTS, load_weights, save_metrics, save_weigh
 from regard.model.sampling import set_sampling
 from regard.settings import Settings
 from regard.training.corpus import Corpus, sample
-from regard.training.feeding import Feeder
+from regard.training.feeding import Feeder, cut_of
 from regard.training.gradients import gradients, leave_out
 from regard.training.interrupts import TrainingStopped, heard
 from regard.training.processes import greatest, on_first, share_gradients
@@ -87,7 +87,7 @@ def start(
         weight_decay=settings.training.decay,
         fused=predictor.device.type in ("cpu", "cuda"),
     )
-    feeder = Feeder(corpus, settings.training.seed)
+    feeder = Feeder(corpus, settings.training.seed, cut=cut_of(corpus, settings))
     training = Training(predictor, corpus, settings, folder, fabric, optimizer, report, Progress(), feeder)
     if state is None:
         return training
@@ -197,7 +197,7 @@ def _update(training: Training, batches: Sequence[Sequence[int]]) -> None:
     So neither accumulation nor the number of processes changes what is learned. The randomness is that of the
     update's number.
     """
-    fabric, corpus, progress = training.fabric, training.corpus, training.progress
+    fabric, progress = training.fabric, training.progress
     settings = training.settings.training
     progress.update += 1
     rate = rate_at(
@@ -209,7 +209,7 @@ def _update(training: Training, batches: Sequence[Sequence[int]]) -> None:
     )
     for group in training.optimizer.param_groups:
         group["lr"] = rate
-    tokens = sum(len(corpus.train.targets[index]) + 1 for batch in batches for index in batch)
+    tokens = training.feeder.target_tokens(batches, progress.epoch)
     set_sampling(training.model, sampling_at(settings, progress.update, progress.baseline or 0.0))
     own = gradients(training, batches[fabric.global_rank :: fabric.world_size], tokens)
     share_gradients(fabric, list(training.model.parameters()))

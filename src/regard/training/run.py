@@ -15,6 +15,7 @@ from torch import nn
 
 from regard.configuration import checked, flatten, flatten_settings, read_config, with_given
 from regard.data.describe import describe
+from regard.data.merges import check_dropout
 from regard.data.splitting import save_tsv
 from regard.errors import RegardError
 from regard.evaluation import METRICS
@@ -248,6 +249,7 @@ def prepare(
     settings = complete(given, columns, tokenisers, reading, sizes)
     check_context(settings.model)
     check_choices(settings)
+    check_dropout(settings, texts.links is not None)
     return Prepared(corpus, settings, reasons)
 
 
