@@ -337,6 +337,8 @@ class DataSettings:
         target_case: keep, or fold to lower case.
         max_source_tokens: longer sources are left out of training, counted and reported.
         max_target_tokens: longer targets are left out of training, counted and reported.
+        weights: of several files of pairs, numbers separated by commas that say how much of each an epoch has, whatever
+            its size (3,1: three quarters are of the first); none: each pair counts once.
         hold_out: how many pairs to hold out for validation where no file is given for it; none: chosen by size.
     """
 
@@ -356,6 +358,7 @@ class DataSettings:
     target_case: Literal["keep", "fold"] = "keep"
     max_source_tokens: int = 256
     max_target_tokens: int = 256
+    weights: str | None = None
     hold_out: int | None = None
 
 

@@ -30,11 +30,11 @@ def run(arguments: Sequence[str]) -> int:
         if given.dry_run:
             values = gather(options.get("config"), settings, start_from)
             device = device_for(options.get("out", "model"), values)
-            texts = read(given.pairs, target, dev, dev_target, values, guided)
+            texts = read(_pairs(given), target, dev, dev_target, values, guided)
             print("\n".join([*texts.news, *dry_run(prepare(texts, values), device)]))
             return 0
         train(
-            given.pairs,
+            _pairs(given),
             out=options.get("out", "model"),
             target=target,
             dev=dev,
@@ -49,10 +49,17 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _pairs(given: argparse.Namespace) -> str | list[str]:
+    """The file of pairs, or several."""
+    return str(given.pairs[0]) if len(given.pairs) == 1 else list(given.pairs)
+
+
 def _curve(given: argparse.Namespace, settings: dict[str, Any]) -> int:
     options = vars(given)
     if given.dry_run:
         raise RegardError("--dry-run is for one training; leave out --curve")
+    if len(given.pairs) > 1:
+        raise RegardError("--curve is for one file of pairs; join them to one")
     for name, flag in (("guided", "--guided"), ("start_from", "--from")):
         if name in options:
             raise RegardError(f"{flag} is for one training; leave out --curve")
@@ -62,7 +69,7 @@ def _curve(given: argparse.Namespace, settings: dict[str, Any]) -> int:
     out = Path(options.get("out", "curve"))
     with reporter() as report:
         points = curve(
-            given.pairs,
+            given.pairs[0],
             out=out,
             sizes=_sizes(given.curve),
             seeds=options.get("seeds", SEEDS),
@@ -99,9 +106,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "pairs",
+        nargs="+",
         help="TSV (a header of source and target, src and tgt, or input and output is recognised) or JSONL, .gz "
         "too; - for standard input; a folder of images or recordings with texts beside them; or, with --target, the "
-        "source file. Sources that are images or recordings are paths, from the folder of the file that names them",
+        "source file; several such files are learned from together, each as much as --data.weights says. Sources that "
+        "are images or recordings are paths, from the folder of the file that names them",
     )
     made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
     made.add_argument("--dev", metavar="FILE", help="pairs to validate on (default: some of the pairs are held out)")

@@ -107,14 +107,16 @@ def encode_pairs(
     sources = source_tokeniser.encode_ids([pair.source for pair in pairs])
     targets = target_tokeniser.encode_ids([pair.target for pair in pairs])
     long_sources, long_targets, without_tokens = Tally(), Tally(), Tally()
+    several = len({pair.file for pair in pairs}) > 1  # of which a line alone does not say where it is
     kept: list[int] = []
     for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        where = pairs[index].line, pairs[index].file if several else ""
         if max_source_tokens is not None and len(source) > max_source_tokens:
-            long_sources.add(pairs[index].line)
+            long_sources.add(*where)
         elif max_target_tokens is not None and len(target) > max_target_tokens:
-            long_targets.add(pairs[index].line)
+            long_targets.add(*where)
         elif not source or not target:
-            without_tokens.add(pairs[index].line)
+            without_tokens.add(*where)
         else:
             kept.append(index)
     omitted = Omitted(

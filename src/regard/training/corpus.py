@@ -28,6 +28,7 @@ from regard.maps import Links, pharaoh
 from regard.model.guided import guide_place
 from regard.settings import DataSettings, Medium, Settings, Words
 from regard.training.guidance import TokenLinks, read_guidance, token_links
+from regard.training.mixing import check_files
 
 _LONGEST_MEASURED = 1000
 _GIVEN = "sources were given with features"
@@ -49,6 +50,8 @@ class Texts:
     """Settings that follow from the columns of the pairs' file, with the reason for each."""
     at_hand: Mapping[str, Any] = field(default_factory=dict)
     """Images and recordings that are no files, by the names that their pairs have for them."""
+    files: tuple[str, ...] = ()
+    """Where the pairs were read, if that is several files."""
 
     @property
     def fingerprint(self) -> str:
@@ -92,7 +95,7 @@ class Corpus:
 
 
 def read_texts_of(
-    path: str | Path,
+    given: str | Path | Sequence[str | Path],
     settings: DataSettings,
     seed: int,
     *,
@@ -102,25 +105,36 @@ def read_texts_of(
     guided: str | Path | None = None,
     words: Words = "spaces",
 ) -> Texts:
-    """Read the pairs of `path` (or of `path` and `parallel`), and those of `dev`, or else hold some out.
+    """Read the pairs of a file (or of it and `parallel`) or of several, and those of `dev`, or else hold some out.
 
     `guided` is a file of links beside the pairs, which count `words`. Raises RegardError as the readers do.
     """
+    paths = [given] if isinstance(given, (str, Path)) else list(given)
+    path = paths[0]
+    if len(paths) > 1 and (parallel is not None or guided is not None):
+        what = "--target" if parallel is not None else "--guided"
+        raise RegardError(f"{what}: goes line by line beside one file, and {len(paths)} were given; join them to one")
+    check_files(paths)
     pairs, report, medium = read_any(path, parallel, settings)
     columns = report.columns
     read = with_given(replace(settings, medium=medium), {name[len("data.") :]: at for name, (at, _) in columns.items()})
     if guided is not None and medium != "text":
         raise RegardError(f"{guided}: links between words guide texts, and the sources of {path} are files ({medium})")
     links, news = _links(guided, pairs, report, words)
+    for other in paths[1:]:
+        more, account, _ = read_any(other, None, replace(settings, medium=medium), like=read)
+        news.append(str(account))
+        pairs += more
+    files = tuple(dict.fromkeys(pair.file for pair in pairs)) if len(paths) > 1 else ()
     if dev is None:
         split = hold_out(pairs, seed=seed, size=settings.hold_out)
         news.append(f"{len(split.dev):,} pairs held out for validation, none of whose sources is trained on")
-        return Texts(tuple(split.train), tuple(split.dev), True, tuple(news), links, medium, columns)
+        return Texts(tuple(split.train), tuple(split.dev), True, tuple(news), links, medium, columns, files=files)
     held, report, _ = read_any(dev, dev_parallel, replace(settings, medium=medium), like=read)
     news.append(str(report))
     if shared := shared_sources(pairs, held):
         news.append(f"{shared:,} of the {len(held):,} pairs for validation have a source that is trained on too")
-    return Texts(tuple(pairs), tuple(held), False, tuple(news), links, medium, columns)
+    return Texts(tuple(pairs), tuple(held), False, tuple(news), links, medium, columns, files=files)
 
 
 def texts_of(

@@ -13,8 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from regard.configuration import with_given
 from regard.data.corpora import read_any
 from regard.data.detection import detect_kind
+from regard.data.features import parted
 from regard.data.reading import Pair
 from regard.data.text import word_spans
 from regard.errors import RegardError
@@ -152,8 +154,10 @@ def subset(pairs: Sequence[Pair], order: Sequence[int], size: int) -> list[Pair]
     return [pairs[index] for index in sorted(order[:size])]
 
 
-def _texts(pairs: Sequence[Pair]) -> list[tuple[str, str]]:
-    return [(pair.source, pair.target) for pair in pairs]
+def _texts(pairs: Sequence[Pair]) -> list[tuple[Any, str]]:
+    """Pairs as they are given, sources with features as such."""
+    sides = [(parted(pair.source), pair.target) for pair in pairs]
+    return [(text if features is None else (text, features), target) for (text, features), target in sides]
 
 
 # What is scored -------------------------------------------------------------------------------------------------------
@@ -182,7 +186,8 @@ def score(predictor: Predictor, pairs: Sequence[Pair], metrics: Sequence[str]) -
 def _tested(test: str | Path | Sequence[Pair] | None, texts: Texts) -> Sequence[Pair]:
     if test is None:
         return texts.dev
-    return read_any(test, None, DataSettings())[0] if isinstance(test, (str, Path)) else test
+    like = with_given(DataSettings(), {name[len("data.") :]: column for name, (column, _) in texts.columns.items()})
+    return read_any(test, None, DataSettings(), like=like)[0] if isinstance(test, (str, Path)) else test
 
 
 # What is kept ---------------------------------------------------------------------------------------------------------

@@ -69,10 +69,10 @@ class Feeder:
     def _make(self, indices: Sequence[int], epoch: int) -> Batch:
         corpus = self._corpus
         if self._cut is not None:
-            found = {index: self._example(index, epoch) for index in indices}
-            side = side_by_side([source for source, _ in found.values()], corpus.source)
+            found = [self._example(index, epoch) for index in indices]
+            side = side_by_side([source for source, _ in found], corpus.source)
             target = corpus.target
-            targets = {index: row for index, (_, row) in found.items()}
+            targets = {index: row for index, (_, row) in zip(indices, found, strict=True)}
             return with_targets(*side, targets, indices, target_pad=target.pad, bos=target.bos, eos=target.eos)
         if self._pool is None:
             return make_batch(corpus.train, indices, corpus.source, corpus.target)

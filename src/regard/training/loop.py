@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,6 +24,7 @@ from regard.training.corpus import Corpus, sample
 from regard.training.feeding import Feeder, cut_of
 from regard.training.gradients import gradients, leave_out
 from regard.training.interrupts import TrainingStopped, heard
+from regard.training.mixing import mixed, parsed_weights, parts_of
 from regard.training.processes import greatest, on_first, share_gradients
 from regard.training.processes import total as summed
 from regard.training.progress import Pace, Reporter
@@ -172,14 +174,20 @@ def _steps(training: Training, epoch: int) -> list[Plan]:
     """The updates of an epoch, each with the batches of all processes."""
     examples, settings = training.corpus.train, training.settings.training
     assert settings.batch is not None
+    files = training.corpus.texts.files
+    weights = parsed_weights(training.settings.data.weights, len(files))
+    chosen = np.arange(len(examples))
+    if weights is not None:
+        chosen = mixed(parts_of(examples, files), weights, settings.seed, epoch)
     batches = plan(
-        examples.source_lengths,
-        examples.target_lengths,
+        examples.source_lengths[chosen],
+        examples.target_lengths[chosen],
         size=settings.batch,
         unit=settings.batch_unit,
         seed=settings.seed,
         epoch=epoch,
     )
+    batches = [chosen[batch].tolist() for batch in batches]
     size = settings.accumulate * training.fabric.world_size
     return [batches[at : at + size] for at in range(0, len(batches), size)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -44,6 +44,7 @@ from regard.training import loop
 from regard.training.choices import choose_columns, choose_reading, choose_sizes, choose_tokenisers, complete, with_stem
 from regard.training.corpus import Corpus, Texts, encode, length_bound, read_texts_of, texts_of
 from regard.training.estimate import estimate
+from regard.training.mixing import parsed_weights, told
 from regard.training.processes import launch, on_first, processes, started_outside
 from regard.training.progress import Reporter, Silent, told_to
 from regard.training.sampling import check_choices
@@ -54,7 +55,7 @@ from regard.training.transfer import inherited, take_weights
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-Pairs = str | Path | Iterable[tuple[Any, str]]
+Pairs = str | Path | Sequence[str | Path] | Iterable[tuple[Any, str]]
 
 # What may change when a training goes on: how long it lasts, and where it runs.
 _CHANGEABLE = tuple(
@@ -102,8 +103,9 @@ def train(
     stopped. `restart` throws that one away.
 
     Args:
-        pairs: a TSV or JSONL file, the source file of two parallel ones, a folder of images or recordings with texts
-            beside them, or pairs (source, target) themselves, whose sources may be arrays and file objects too.
+        pairs: a TSV or JSONL file or several, the source file of two parallel ones, a folder of images or recordings
+            with texts beside them, or pairs (source, target) themselves, whose sources may be arrays and file objects
+            too, or pairs (text, features).
         out: the folder of the model.
         target: the target file of two parallel ones.
         dev: pairs to validate on, as `pairs`; without them some of the pairs are held out.
@@ -205,11 +207,13 @@ def read(
     words = settings.training.guided_words
     if guided is None:
         _check_unguided(settings)
-    if isinstance(pairs, (str, Path)):
+    files = _files(pairs)
+    parsed_weights(settings.data.weights, len(files))
+    if files:
         if dev is not None and not isinstance(dev, (str, Path)):
             raise RegardError("pairs were given as a file, so give those to validate on (dev) as one too")
         return read_texts_of(
-            pairs,
+            files,
             settings.data,
             settings.training.seed,
             parallel=target,
@@ -220,7 +224,15 @@ def read(
         )
     if dev is None or isinstance(dev, (str, Path)):
         raise RegardError("pairs were given as such, so give those to validate on (dev) likewise")
-    return texts_of(pairs, dev, guided, words, settings.data.medium)
+    return texts_of(pairs, dev, guided, words, settings.data.medium)  # type: ignore[arg-type]
+
+
+def _files(pairs: Any) -> list[str | Path]:
+    """The files that were given; none where pairs themselves were."""
+    if isinstance(pairs, (str, Path)):
+        return [pairs]
+    several = isinstance(pairs, (list, tuple)) and all(isinstance(each, (str, Path)) for each in pairs)
+    return list(pairs) if several else []
 
 
 def _check_unguided(settings: Settings) -> None:
@@ -253,6 +265,12 @@ def prepare(
     return Prepared(corpus, settings, reasons)
 
 
+def told_shares(prepared: Prepared) -> list[str]:
+    """Of several files, how much of each is learned from."""
+    files = prepared.corpus.texts.files
+    return told(prepared.corpus.train, files, parsed_weights(prepared.settings.data.weights, len(files)))
+
+
 def tell_choices(prepared: Prepared, report: Reporter) -> None:
     """Say what was chosen from the data, and why."""
     values = flatten_settings(prepared.settings)
@@ -270,7 +288,8 @@ def dry_run(prepared: Prepared, device: torch.device) -> list[str]:
     """What `--dry-run` shows: the corpus, all settings, and what the training will take."""
     corpus, settings = prepared.corpus, prepared.settings
     found = estimate(new_predictor(prepared, device).model, corpus, settings, device)
-    lines = describe(corpus.train, corpus.omitted, corpus.source, corpus.target, corpus.dev.pairs)
+    lines = told_shares(prepared)
+    lines += describe(corpus.train, corpus.omitted, corpus.source, corpus.target, corpus.dev.pairs)
     lines += ["", "settings (those chosen from the data with the reason):"]
     for name, value in flatten_settings(settings).items():
         reason = f"   # {prepared.reasons[name]}" if name in prepared.reasons else ""
@@ -373,6 +392,8 @@ def _begin(
         state = load_state(folder)
         if state is not None:
             _check_same(folder, state.fingerprint, corpus.fingerprint)
+    for line in told_shares(prepared):
+        report.say(line)
     if str(prepared.corpus.omitted):
         report.say(str(prepared.corpus.omitted))
     if str(prepared.corpus.unmeasured):
