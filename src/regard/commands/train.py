@@ -30,8 +30,10 @@ def run(arguments: Sequence[str]) -> int:
         if given.dry_run:
             values = gather(options.get("config"), settings, start_from)
             device = device_for(options.get("out", "model"), values)
+            told: list[str] = []
             texts = read(_pairs(given), target, dev, dev_target, values, guided)
-            print("\n".join([*texts.news, *dry_run(prepare(texts, values), device)]))
+            prepared = prepare(texts, values, tell=told.append, start_from=start_from)
+            print("\n".join([*texts.news, *told, *dry_run(prepared, device)]))
             return 0
         train(
             _pairs(given),

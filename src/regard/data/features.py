@@ -78,12 +78,12 @@ class FeaturedTokeniser:
     features: tuple[str, ...]
 
     @classmethod
-    def train(cls, inner: Tokeniser, sources: Iterable[str]) -> FeaturedTokeniser:
-        """All features of `sources`, by their names."""
+    def train(cls, inner: Tokeniser, sources: Iterable[str], known: Sequence[str] = ()) -> FeaturedTokeniser:
+        """All features of `sources`, by their names, after those that are `known` already."""
         met = Counter[str]()
         for source in sources:
             met.update(_named(normalise(parted(source)[1] or "")))
-        return cls(inner, tuple(sorted(met)))
+        return cls(inner, (*known, *sorted(set(met) - set(known))))
 
     @property
     def kind(self) -> str:

@@ -36,6 +36,10 @@ class _Table(Special):
             return self.vocabulary[number]
         return UNKNOWN_TEXT if number == self.unk else ""
 
+    def _with(self, other: _Table) -> tuple[str, ...]:
+        """The vocabulary, and after it what another has beyond it."""
+        return (*self.vocabulary, *(piece for piece in other.vocabulary[len(SPECIALS) :] if piece not in self._ids))
+
 
 @dataclass(frozen=True)
 class CharacterTokeniser(_Table):
@@ -57,6 +61,10 @@ class CharacterTokeniser(_Table):
         points = {point for cluster in counts for point in cluster}
         clusters = {cluster for cluster, count in counts.items() if count > 1}
         return cls((*SPECIALS, *sorted(points | clusters)), casing)
+
+    def extended(self, texts: Iterable[str]) -> CharacterTokeniser:
+        """The same with what `texts` have beyond it, after its own."""
+        return CharacterTokeniser(self._with(self.train(texts, self.casing)), self.casing)
 
     def encode(self, text: str) -> Encoding:
         text = normalise(text, self.casing)
@@ -102,6 +110,10 @@ class SymbolTokeniser(_Table):
     def train(cls, texts: Iterable[str], casing: Casing = "keep") -> SymbolTokeniser:
         symbols = {symbol for text in texts for symbol in normalise(text, casing).split()}
         return cls((*SPECIALS, *sorted(symbols)), casing)
+
+    def extended(self, texts: Iterable[str]) -> SymbolTokeniser:
+        """The same with what `texts` have beyond it, after its own."""
+        return SymbolTokeniser(self._with(self.train(texts, self.casing)), self.casing)
 
     def encode(self, text: str) -> Encoding:
         text = normalise(text, self.casing)

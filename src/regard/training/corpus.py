@@ -27,6 +27,7 @@ from regard.errors import RegardError
 from regard.maps import Links, pharaoh
 from regard.model.guided import guide_place
 from regard.settings import DataSettings, Medium, Settings, Words
+from regard.training.extending import Known
 from regard.training.guidance import TokenLinks, read_guidance, token_links
 from regard.training.mixing import check_files
 
@@ -201,8 +202,10 @@ def encode(
     *,
     cache: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
+    known: Known | None = None,
 ) -> Corpus:
-    """Tokenise a corpus, by the tokenisers given or by new ones made from the training pairs.
+    """Tokenise a corpus, by the tokenisers given, by those `known` to the model to begin with where settings ask for
+    the same, or by new ones made from the training pairs.
 
     Images and recordings are read; the folder `cache` keeps what was read, and `tell` is told how it goes. The settings
     of the data have no open choice. Pairs longer than they allow, or than the model has places for, are left out.
@@ -210,9 +213,9 @@ def encode(
     """
     media = media_of(settings)
     if media is not None:
-        return _shelved(texts, settings, media, tokenisers, cache, tell)
+        return _shelved(texts, settings, media, tokenisers, cache, tell, known)
     data, model = settings.data, settings.model
-    source, target = tokenisers or _tokenisers(texts, data)
+    source, target = tokenisers or _tokenisers(texts, data, known)
 
     assert not isinstance(source, (Images, Sounds))
 
@@ -239,22 +242,27 @@ def encode(
     return Corpus(texts, train, dev, omitted, unmeasured, source, target, guidance)
 
 
-def _tokenisers(texts: Texts, data: DataSettings) -> tuple[Tokeniser, Tokeniser]:
+def _tokenisers(texts: Texts, data: DataSettings, known: Known | None) -> tuple[Tokeniser, Tokeniser]:
     """Those of both sides, the source's with its features."""
     assert data.source_tokens is not None
     assert data.target_tokens is not None
-    source, target = make_tokenisers(
-        data.source_tokens,
-        data.target_tokens,
-        [pair.text for pair in texts.train],
-        [pair.target for pair in texts.train],
-        joint=data.joint,
-        source_casing=data.source_case,
-        target_casing=data.target_case,
-    )
-    sources = [pair.source for pair in texts.train]
-    if any(MARK in each for each in sources):
-        source = FeaturedTokeniser.train(source, sources)
+    sources, targets = [pair.text for pair in texts.train], [pair.target for pair in texts.train]
+    source = None if known is None else known.source_for(data, sources, targets)
+    target = None if known is None else source if data.joint else known.target_for(data, targets)
+    if source is None or target is None:
+        made = make_tokenisers(
+            data.source_tokens,
+            data.target_tokens,
+            sources,
+            targets,
+            joint=data.joint,
+            source_casing=data.source_case,
+            target_casing=data.target_case,
+        )
+        source, target = source or made[0], target or made[1]
+    given = [pair.source for pair in texts.train]
+    if any(MARK in each for each in given):
+        source = FeaturedTokeniser.train(source, given, () if known is None else known.features)
     return source, target
 
 
@@ -265,17 +273,16 @@ def _shelved(
     tokenisers: tuple[Source, Tokeniser] | None,
     cache: Path | None,
     tell: Callable[[str], None],
+    known: Known | None,
 ) -> Corpus:
     """The same for images and recordings."""
     data, most = settings.data, settings.model.longest_target
     assert data.target_tokens is not None
     if data.joint:
         raise RegardError("data.joint: one vocabulary for both sides is for texts; leave it out")
-    target = (
-        tokenisers[1]
-        if tokenisers
-        else make_tokeniser(data.target_tokens, [pair.target for pair in texts.train], data.target_case)
-    )
+    targets = [pair.target for pair in texts.train]
+    same = None if known is None else known.target_for(data, targets)
+    target = tokenisers[1] if tokenisers else same or make_tokeniser(data.target_tokens, targets, data.target_case)
     names = dict.fromkeys(pair.source for pair in (*texts.train, *texts.dev))
     shelf = fill(
         {name: texts.at_hand.get(name, name) for name in names}, media, folder=cache, workers=data.workers, tell=tell

@@ -44,6 +44,8 @@ from regard.training import loop
 from regard.training.choices import choose_columns, choose_reading, choose_sizes, choose_tokenisers, complete, with_stem
 from regard.training.corpus import Corpus, Texts, encode, length_bound, read_texts_of, texts_of
 from regard.training.estimate import estimate
+from regard.training.extending import Known
+from regard.training.extending import told as extension
 from regard.training.mixing import parsed_weights, told
 from regard.training.processes import launch, on_first, processes, started_outside
 from regard.training.progress import Reporter, Silent, told_to
@@ -111,9 +113,9 @@ def train(
         dev: pairs to validate on, as `pairs`; without them some of the pairs are held out.
         dev_target: the target file of two parallel ones to validate on.
         guided: a file of word alignments, line by line beside the pairs, that teach the attention where to look.
-        start_from: the folder of a model whose weights are taken to begin with, as far as their names and shapes fit,
-            and those of its tokens that the new model knows too. Where no others are given, its settings of the
-            model, and of how images and recordings are read, are those of the new one.
+        start_from: the folder of a model whose weights are taken to begin with, as far as their names and shapes fit.
+            Where no others are given, its settings of the model, of the tokens, and of how images and recordings are
+            read, are those of the new one; its characters and symbols are extended by those of the pairs.
         config: a YAML file of settings.
         stem: a torch module that makes features (B, D, h, w) of images (B, C, H, W); it is learned further where its
             parameters require gradients. `regard.load` wants one like it again.
@@ -148,7 +150,7 @@ def train(
             if known:
                 held.enter_context(alone(folder))
             texts = read(pairs, target, dev, dev_target, given, guided)
-            found = _begin(folder, texts, given, going_on, told, hold)
+            found = _begin(folder, texts, given, going_on, told, hold, start_from)
             return replace(found, start=Path(start_from)) if start_from is not None else found
 
         return _train(fabric, begin, told if fabric.is_global_zero else Silent(), stem)
@@ -247,15 +249,22 @@ def prepare(
     given: Mapping[str, Any],
     cache: Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
+    start_from: str | Path | None = None,
 ) -> Prepared:
     """Make every choice that was left open, and turn the texts into numbers.
 
-    The folder `cache` keeps what was read of images and recordings, and `tell` is told how that goes.
+    Of the model to start from, if there is one, the vocabularies are taken and extended. The folder `cache` keeps what
+    was read of images and recordings, and `tell` is told how that goes.
     """
     columns, why_columns = choose_columns(given, texts)
     tokenisers, why_tokenisers = choose_tokenisers(given, texts)
     reading, why_reading = choose_reading({**given, **tokenisers}, texts)
-    corpus = encode(texts, complete(given, columns, tokenisers, reading), cache=cache, tell=tell)
+    known = None if start_from is None else Known.of(Path(start_from))
+    corpus = encode(texts, complete(given, columns, tokenisers, reading), cache=cache, tell=tell, known=known)
+    if known is not None:
+        sides = [pair.source for pair in texts.train], [pair.target for pair in texts.train]
+        for line in extension(known, corpus.source, corpus.target, *sides):
+            tell(line)
     sizes, why_sizes = choose_sizes({**given, **reading}, corpus)
     reasons = {**why_columns, **why_tokenisers, **why_reading, **why_sizes}
     settings = complete(given, columns, tokenisers, reading, sizes)
@@ -370,6 +379,7 @@ def _begin(
     going_on: Settings | None,
     report: Reporter,
     hold: Callable[[], None],
+    start_from: str | Path | None,
 ) -> Beginning:
     """Prepare a new training, or the one that goes on with these settings, and its folder, which `hold` locks."""
     for line in texts.news:
@@ -378,11 +388,11 @@ def _begin(
     cache = (folder / STATE).parent
     if going_on is None:
         if texts.medium == "text":
-            prepared = prepare(texts, given)
+            prepared = prepare(texts, given, None, report.say, start_from)
             hold()
         else:  # what was read of files is kept in the folder
             hold()
-            prepared = prepare(texts, given, cache, report.say)
+            prepared = prepare(texts, given, cache, report.say, start_from)
         tell_choices(prepared, report)
         clear_folder(folder)
     else:
