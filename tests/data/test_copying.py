@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from regard import load
 from regard.cli import main
@@ -14,7 +16,12 @@ from regard.data.encoding import Encoding
 from regard.data.features import FeaturedTokeniser
 from regard.data.tables import CharacterTokeniser, SymbolTokeniser
 from regard.data.tokenisers import Tokeniser, make_tokeniser
+from regard.errors import RegardError
+from regard.folder import Facts
+from regard.predictor import Predictor, make_model
+from regard.predictor.ensemble import EnsemblePredictor
 from regard.predictor.labels import resurfaced
+from regard.settings import DecoderSettings, EncoderSettings, ModelSettings, Settings
 
 
 def said(target: Tokeniser, copying: Copying, ids: Sequence[int], source: Encoding) -> Encoding:
@@ -106,3 +113,32 @@ def test_names_that_were_never_seen(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert main(["train", str(pairs), "--out", str(tmp_path / "none"), *flags, flag]) == 2
         assert "model.copy: " in capsys.readouterr().err
         assert not (tmp_path / "none").exists()
+
+
+def made(seed: int, source: Tokeniser, target: Tokeniser, copies: bool = True) -> Predictor:
+    """A model that has learned nothing, and so copies."""
+    torch.manual_seed(seed)
+    encoder, decoder = EncoderSettings(width=8), DecoderSettings(width=8)
+    chosen = Settings(model=ModelSettings(encoder=encoder, decoder=decoder, embedding=8, copy=copies))
+    model = make_model(chosen, source, target)
+    if copies:
+        torch.nn.init.constant_(model.readout.gate.bias, -20.0)  # type: ignore[union-attr]
+    return Predictor(model, source, target, chosen, Facts())
+
+
+def test_several_models_copy_together() -> None:
+    source, target = SymbolTokeniser.train(["the cat sat"]), SymbolTokeniser.train(["le cat 5"])
+    members = [made(seed, source, target) for seed in (1, 2)]
+    both = EnsemblePredictor(members, ["one", "two"])
+    found = both.predict(["Zoë the cat", "5 Bob"], max_length=4, min_length=2)
+    assert set(found[0].text.split()) <= {"Zoë", "the", "cat"}
+    assert set(found[1].text.split()) <= {"5", "Bob"}
+    for each in found:
+        probabilities = [model.likelihood([each.source], [each.text])[0] for model in (*members, both)]
+        one, other, mean = (np.exp(each.log_probs) for each in probabilities if each is not None)
+        assert np.allclose(mean, (one + other) / 2, rtol=1e-4)
+        assert each.copied == ()
+    with pytest.raises(RegardError, match=r"one copies tokens of the source \(model\.copy\), and two does not"):
+        EnsemblePredictor([members[0], made(3, source, target, copies=False)], ["one", "two"])
+    with pytest.raises(RegardError, match="and cut it otherwise"):
+        EnsemblePredictor([members[0], made(3, target, target)], ["one", "two"])

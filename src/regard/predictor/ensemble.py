@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from regard.data.collate import side_by_side
 from regard.data.encoding import Encoding
 from regard.data.features import FeaturedTokeniser
 from regard.data.media import Images, Item, Sounds, Source
@@ -58,6 +57,7 @@ class EnsemblePredictor(Predictor):
             next(other for other in range(number + 1) if _alike(members[other].source, each.source))
             for number, each in enumerate(members)
         ]
+        _check_copying(members, names, self._readers)
         weighing = [
             each.facts.shown if each.has_attention and self._readers[number] == self._readers[self._lead] else None
             for number, each in enumerate(members)
@@ -90,10 +90,7 @@ class EnsemblePredictor(Predictor):
         """What each of the models is given of sources, padded, and their sizes (`Sides`)."""
         made = {}
         for reader in set(self._readers):
-            rows = [_own(encoding, reader) for encoding in encodings]
-            made[reader] = side_by_side(
-                [row if isinstance(row, Item) else row.ids for row in rows], self.members[reader].source
-            )
+            made[reader] = self.members[reader].side_by_side([_own(encoding, reader) for encoding in encodings])
         sides, sizes = zip(*(made[reader] for reader in self._readers), strict=True)
         return Sides(sides), Sides(sizes)  # type: ignore[return-value]
 
@@ -190,6 +187,18 @@ def _check_sources(one: Source, other: Source, name: str, other_name: str) -> No
         for what, first, second in zip(_HOW_READ, _how_read(one), _how_read(other), strict=True):
             if first != second:
                 raise RegardError(f"{both} {what} differs ({shown(first)}, {shown(second)}); train them with the same")
+
+
+def _check_copying(members: Sequence[Predictor], names: Sequence[str], readers: Sequence[int]) -> None:
+    """Raises RegardError where models do not mean the same by the tokens that only a source has."""
+    copies = [each.copying is not None for each in members]
+    if len(set(copies)) > 1:
+        one, other = names[copies.index(True)], names[copies.index(False)]
+        raise RegardError(f"{one} copies tokens of the source (model.copy), and {other} does not; {_HOW}")
+    if copies[0] and (apart := next((number for number, each in enumerate(readers) if each), None)) is not None:
+        raise RegardError(
+            f"{names[0]} and {names[apart]} copy tokens of the source (model.copy), and cut it otherwise; {_HOW}"
+        )
 
 
 _HOW_READ = ("how they read files", "model.encoder.place", "model.encoder.pyramid")

@@ -388,7 +388,9 @@ class Predictor:
             else no_answer(self, source, most, asked)
             for number, (source, asked) in enumerate(parts)
         ]
-        return made if self.copying is None else with_copied(self, made, [source for source, _ in parts])
+        # What was copied in the mean of several models is no one's.
+        alone = self.copying is not None and isinstance(self.model, EncoderDecoder)
+        return made if not alone else with_copied(self, made, [source for source, _ in parts])
 
     def _search(
         self, parts: Sequence[tuple[Encoding | Item, Asked]], settings: SearchSettings
