@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from inflection import mean_of
 from runner import Job, Record, corpora, main, place, spread
 
 from regard.data.reading import read_pairs
@@ -182,26 +183,17 @@ def _rows(year: str, found: Sequence[Record]) -> list[list[str]]:
             [
                 year,
                 language,
-                _told(means[0]),
+                mean_of(means[:1]),
                 spread([e["wer"] for e in of["attention"]]),
-                _told(means[2]),
-                _told(published),
+                mean_of(means[2:]),
+                mean_of([published]),
                 f"{per:.1f}",
                 str(seeds),
             ]
         )
     if rows:
-        rows.append([year, "**mean**", *(_told(_mean(column)) for column in zip(*columns, strict=True)), "", ""])
+        rows.append([year, "**mean**", *(mean_of(column) for column in zip(*columns, strict=True)), "", ""])
     return rows
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if len(known) == len(values) else None
-
-
-def _told(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
 
 
 if __name__ == "__main__":
