@@ -130,3 +130,15 @@ def test_features_extend_too(tmp_path: Path) -> None:
     for token in old.source.vocabulary:  # type: ignore[union-attr]
         one, other = old.source.vocabulary.index(token), new.source.vocabulary.index(token)  # type: ignore[union-attr]
         assert torch.allclose(before[one], now[other], atol=1e-6), token
+
+
+def test_features_are_left_out_where_the_new_pairs_have_none(tmp_path: Path) -> None:
+    characters = {**TINY, "data": {"source_tokens": "character", "target_tokens": "character"}, **ONCE}
+    first: list[Any] = [(("ab", "N;PL"), "abs"), (("ba", "N;SG"), "ba"), (("bb", "N"), "bb")]
+    train(first, dev=first, out=tmp_path / "one", report=False, **characters)
+    heard, second = Heard(), [("abc", "cba"), ("cab", "bac"), ("b", "b")]
+    new = train(second, dev=second, out=tmp_path / "two", start_from=tmp_path / "one", report=heard, **ONCE)
+    assert any(
+        line.startswith("source: character, 6 tokens of the model to begin with, and 1 new: c") for line in heard.lines
+    )
+    assert new.predict("cab").note == ""

@@ -72,14 +72,20 @@ def told(known: Known, source: Source, target: Tokeniser, sources: Sequence[str]
     ):
         if isinstance(before, (Images, Sounds)) or isinstance(now, (Images, Sounds)):
             continue
-        if not set(before.vocabulary) <= set(now.vocabulary) or before.kind != now.kind:
+        # Features may be left out: pairs without any have none to learn.
+        if before.kind != now.kind or not set(_texts(before)) <= set(now.vocabulary):
             lines.append(f"{side}: {now.kind}, a vocabulary of its own, and not that of the model to begin with")
             continue
         new = list(dict.fromkeys(piece for piece in now.vocabulary if piece not in set(before.vocabulary)))
         named = " ".join(piece.strip() or repr(piece) for piece in new[:_NAMED]) + (" ..." if new[_NAMED:] else "")
-        count = f"{len(before.vocabulary):,} tokens of the model to begin with"
+        count = f"{len(set(before.vocabulary) & set(now.vocabulary)):,} tokens of the model to begin with"
         if new:
             lines.append(f"{side}: {now.kind}, {count}, and {len(new):,} new: {named}")
         else:
             lines.append(f"{side}: {now.kind}, {count}, none new; {coverage(now, list(texts))}")
     return lines
+
+
+def _texts(tokeniser: Tokeniser) -> tuple[str, ...]:
+    """The pieces of texts themselves."""
+    return (tokeniser.inner if isinstance(tokeniser, FeaturedTokeniser) else tokeniser).vocabulary

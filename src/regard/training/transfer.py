@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from regard.configuration import flatten_settings
+from regard.data.features import MARK
 from regard.data.media import Images, Sounds, Source
 from regard.folder import WEIGHTS, load_settings, load_sides, load_weights
 from regard.predictor import Predictor
@@ -80,10 +81,12 @@ def _begun(given: Source, own: Source) -> dict[int, int | None]:
     """Of each token that only the new vocabulary has, its relative in it, or None; nothing unless it has all others."""
     if isinstance(given, (Images, Sounds)) or isinstance(own, (Images, Sounds)):
         return {}
-    before, now = set(given.vocabulary), {token: number for number, token in enumerate(own.vocabulary)}
+    # Features may be left out: pairs without any have none to learn.
+    before = {token for token in given.vocabulary if not token.startswith(MARK)}
+    now = {token: number for number, token in enumerate(own.vocabulary)}
     if not before <= now.keys():
         return {}
-    new = {token: number for token, number in now.items() if token not in before}
+    new = {token: number for token, number in now.items() if token not in given.vocabulary}
     return {
         number: next((now[other] for other in _relatives(token) if other in before), None)
         for token, number in new.items()
