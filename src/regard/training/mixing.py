@@ -24,7 +24,8 @@ def parsed_weights(text: str | None, files: int) -> tuple[float, ...] | None:
     if text is None:
         return None
     if files < 2:
-        raise RegardError(f"data.weights: {shown(text)} weighs several files of pairs, and one was given; leave it out")
+        given = "one was given" if files else "no file was given"
+        raise RegardError(f"data.weights: {shown(text)} weighs several files of pairs, and {given}; leave it out")
     parts = text.split(",")
     try:
         found = tuple(float(part) for part in parts)

@@ -234,7 +234,8 @@ def _files(pairs: Any) -> list[str | Path]:
     if isinstance(pairs, (str, Path)):
         return [pairs]
     several = isinstance(pairs, (list, tuple)) and all(isinstance(each, (str, Path)) for each in pairs)
-    return list(pairs) if several else []
+    # A list of one text is no list of files, but of what should have been a pair.
+    return list(pairs) if several and (len(pairs) > 1 or not any(isinstance(each, str) for each in pairs)) else []
 
 
 def _check_unguided(settings: Settings) -> None:
