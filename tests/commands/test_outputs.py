@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
 
 import regard
 from regard.cli import main
@@ -25,15 +24,16 @@ def model(model_folder: Path) -> regard.Predictor:
 def closed(tmp_path_factory: pytest.TempPathFactory, pairs_file: Path, tiny_flags: list[str]) -> Path:
     """A model whose target vocabulary lacks 4 and 5, so that it learned to say the unknown word for them."""
     folder = tmp_path_factory.mktemp("closed")
-    words = ("<pad>", "<unk>", "<bos>", "<eos>", "0", "1", "2", "3")
-    library = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
-    library.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    library.save(str(folder / "words.json"))
+    pairs = pairs_file.read_text().splitlines()
+    common = [f"{word} {word}\t{digit} {digit}" for digit, word in enumerate(("zero", "one", "two", "three"))]
+    (folder / "pairs.tsv").write_text("\n".join([*pairs, *common * 10]))
     flags = [each for each in tiny_flags if "target_tokens" not in each]
-    # So that weights say which word was looked at.
-    flags += ["--model.encoder.memory=words", "--training.coverage=0.4", "--training.updates=240"]
-    given = [f"--data.target_tokens={folder / 'words.json'}", "--out", str(folder / "model")]
-    assert main(["train", str(pairs_file), *flags, *given]) == 0
+    # So that weights say which word was looked at: of these pairs word i comes from word i.
+    links = [" ".join(f"{i}-{i}" for i in range(len(line.split("\t")[0].split()))) for line in (*pairs, *common * 10)]
+    (folder / "links.pharaoh").write_text("\n".join(links))
+    flags += [f"--guided={folder / 'links.pharaoh'}", "--training.updates=240"]
+    given = ["--data.target_tokens=symbols:8", "--out", str(folder / "model")]
+    assert main(["train", str(folder / "pairs.tsv"), *flags, *given]) == 0
     return folder / "model"
 
 

@@ -98,6 +98,14 @@ def test_spaces_survive(kind: str, text: str) -> None:
     check(made, made.encode(text))
 
 
+def test_symbols_may_be_the_most_frequent_alone() -> None:
+    made = make_tokeniser("symbols:10", ["b a c b", "a b d e f g h", "h g"])
+    assert made.vocabulary[4:] == ("a", "b", "c", "d", "g", "h")  # of those met once the first by name
+    assert made.encode("b x a").ids == (5, made.unk, 4)
+    assert made.decode(made.encode("b x a").ids) == "b \ufffd a"
+    assert make_tokeniser("symbols:50", ["b a"]).vocabulary[4:] == ("a", "b")
+
+
 @given(st.lists(st.sampled_from([word for text in TEXTS for word in text.split()])), st.sampled_from([" ", "  ", "\t"]))
 def test_symbols_are_never_split(symbols: list[str], space: str) -> None:
     made = tokeniser("symbols")

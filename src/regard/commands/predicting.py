@@ -21,10 +21,10 @@ def add_model(to: argparse.ArgumentParser, optional: bool = False, several: bool
         to.add_argument(
             "--with",
             dest="others",
-            action="extend",
-            nargs="+",
+            action="append",
             metavar="FOLDER",
-            help="other models with the same target vocabulary: all predict by the mean of their probabilities",
+            help="another model with the same target vocabulary, or more, each with its own --with: they predict "
+            "together, by the mean of their probabilities",
         )
     to.add_argument("--device", default="auto", metavar="DEVICE", help="auto, cpu, cuda or mps (default: auto)")
 

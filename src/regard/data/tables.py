@@ -107,9 +107,13 @@ class SymbolTokeniser(_Table):
     kind: str = "symbols"
 
     @classmethod
-    def train(cls, texts: Iterable[str], casing: Casing = "keep") -> SymbolTokeniser:
-        symbols = {symbol for text in texts for symbol in normalise(text, casing).split()}
-        return cls((*SPECIALS, *sorted(symbols)), casing)
+    def train(cls, texts: Iterable[str], casing: Casing = "keep", size: int | None = None) -> SymbolTokeniser:
+        """The table of all symbols of `texts`; or of the most frequent, at most `size` pieces with the special ones:
+        all others are then one unknown piece."""
+        counts = Counter(symbol for text in texts for symbol in normalise(text, casing).split())
+        symbols = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
+        kept = symbols if size is None else symbols[: max(1, size - len(SPECIALS))]
+        return cls((*SPECIALS, *sorted(kept)), casing)
 
     def extended(self, texts: Iterable[str]) -> SymbolTokeniser:
         """The same with what `texts` have beyond it, after its own."""

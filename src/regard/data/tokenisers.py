@@ -1,7 +1,7 @@
 """Tokenisers: what every one of them can do, and how one is made from a setting, saved and loaded.
 
-The setting is `character`, `symbols`, `bpe:SIZE`, `unigram:SIZE`, or the path of a `tokenizer.json` or of a
-SentencePiece `.model`. The two sides of a pair each have their own, or share one (`joint`).
+The setting is `character`, `symbols`, `symbols:SIZE`, `bpe:SIZE`, `unigram:SIZE`, or the path of a `tokenizer.json` or
+of a SentencePiece `.model`. The two sides of a pair each have their own, or share one (`joint`).
 """
 
 from __future__ import annotations
@@ -91,16 +91,20 @@ def make_tokeniser(setting: str, texts: Sequence[str], casing: Casing = "keep") 
         )
     if not any(text.strip() for text in texts):
         raise RegardError(f"tokeniser {setting!r}: there are no texts to make it from")
-    if kind in ("character", "symbols"):
-        if size_text:
-            raise RegardError(f"tokeniser {setting!r}: {kind} takes no size")
-        table = CharacterTokeniser if kind == "character" else SymbolTokeniser
-        return table.train(texts, casing)
+    if kind == "character" and size_text:
+        raise RegardError(f"tokeniser {setting!r}: {kind} takes no size")
+    if kind == "character":
+        return CharacterTokeniser.train(texts, casing)
+    if kind == "symbols" and not size_text:
+        return SymbolTokeniser.train(texts, casing)
     if size_text and not re.fullmatch(r"[0-9]{1,7}", size_text):
         raise RegardError(f"tokeniser {setting!r}: the size should be a whole number, as in {kind}:8000")
     size = int(size_text) if size_text else subword_size(texts)
-    if not 10 <= size <= LARGEST_VOCABULARY:
-        raise RegardError(f"tokeniser {setting!r}: the size should be from 10 to {LARGEST_VOCABULARY:,}")
+    least = 5 if kind == "symbols" else 10
+    if not least <= size <= LARGEST_VOCABULARY:
+        raise RegardError(f"tokeniser {setting!r}: the size should be from {least} to {LARGEST_VOCABULARY:,}")
+    if kind == "symbols":
+        return SymbolTokeniser.train(texts, casing, size)
     from regard.data.subwords import SubwordTokeniser
 
     return SubwordTokeniser.train(texts, "bpe" if kind == "bpe" else "unigram", size, casing)
