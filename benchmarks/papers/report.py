@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import curves
+import g2p
 import hansards
 import hard_attention
 import image_earlyprint
 import image_mnist
+import inflection
 import pocket_aligner
+import scan
 import speech_fsdd
 import tatoeba_cmn
 import tom_and_jerry
@@ -27,6 +31,17 @@ DOCS = HERE.parents[1] / "docs"
 PAGE = DOCS / "results.md"
 LENGTH_PICTURE, CURVES_PICTURE = "images/tatoeba-cmn-length.png", "images/curves.png"
 NAMES = {"bleu": "BLEU", "chrf": "chrF"}
+#: Those that say themselves what the page tells of them, in the order of the page.
+TABLES: tuple[Any, ...] = (
+    hard_attention,
+    yoyodyne,
+    g2p,
+    inflection,
+    scan,
+    speech_fsdd,
+    image_mnist,
+    image_earlyprint,
+)
 
 
 def finished(table: str, jobs: Iterable[Job]) -> list[Record]:
@@ -42,24 +57,13 @@ def page() -> str:
     both = list(records(tom_and_jerry.TABLE).values())
     aligned = finished(hansards.TABLE, hansards.jobs())
     pocket = finished(pocket_aligner.TABLE, pocket_aligner.jobs())
-    hard = finished(hard_attention.TABLE, hard_attention.jobs())
-    digits = finished(speech_fsdd.TABLE, speech_fsdd.jobs())
-    parts = [_OPENING, *_chinese(chinese), *_both(both), *_curves(learned), *hard_attention.sections(hard, _table)]
-    beside = finished(yoyodyne.TABLE, yoyodyne.jobs())
-    parts += [*yoyodyne.sections(beside, _table), *speech_fsdd.sections(digits, _table)]
-    lines = finished(image_mnist.TABLE, image_mnist.jobs())
-    books = finished(image_earlyprint.TABLE, image_earlyprint.jobs())
-    parts += [*image_mnist.sections(lines, _table), *image_earlyprint.sections(books, _table)]
-    parts += [*_hansards(aligned), *_pocket(pocket)]
-    return (
-        "\n\n".join(
-            [
-                *parts,
-                *_surroundings([*chinese, *both, *learned, *hard, *beside, *digits, *lines, *books, *aligned, *pocket]),
-            ]
-        )
-        + "\n"
-    )
+    parts, every = [_OPENING, *_chinese(chinese), *_both(both), *_curves(learned)], [*chinese, *both, *learned]
+    for table in TABLES:
+        found = finished(table.TABLE, table.jobs())
+        parts += table.sections(found, _table)
+        every += found
+    parts += [*_hansards(aligned), *_pocket(pocket), *_surroundings([*every, *aligned, *pocket])]
+    return "\n\n".join(parts) + "\n"
 
 
 _OPENING = """# Results

@@ -15,10 +15,11 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any
 
 import numpy as np
-from runner import Job, Record, corpora, main, prepared_place
+from runner import Job, Record, corpora, main, prepared_place, spread
 
 from regard.data.pocket.tones import wav
 from regard.data.sounds import read_sound
@@ -29,7 +30,7 @@ from regard.training.progress import Reporter
 from regard.training.run import train
 
 TABLE, CORPUS = "speech_fsdd", "speech-fsdd"
-SEEDS = (1,)
+SEEDS = (1, 2, 3)
 RATE, GAP = 8000, 400
 LONG, LONG_COUNT, LONG_SEED = range(8, 13), 100, 2026
 PIECE = 2.0
@@ -119,16 +120,15 @@ def sections(found: Sequence[Record], table: Callable[[Sequence[str], Iterable[S
     if not found:
         return []
     parts = ("dev", "test", "test long", "test long in pieces")
-    rows = [
-        [
-            record["model"],
-            *(f"{record['scores'][part]['wer']:.2f}" for part in parts),
-            f"{record['scores']['test long in pieces']['wer'] / record['scores']['test']['wer']:.2f} times",
-            f"{record['training']['parameters'] / 1e6:.1f} M",
-        ]
-        for record in found
-    ]
-    head = ["context", *parts, "in pieces to test", "parameters"]
+    rows = []
+    for model in MODELS:
+        of = [record for record in found if record["model"] == model]
+        if of:
+            wer = {part: [record["scores"][part]["wer"] for record in of] for part in parts}
+            times = fmean(wer["test long in pieces"]) / fmean(wer["test"])
+            parameters = of[0]["training"]["parameters"] / 1e6
+            rows.append([model, *map(spread, wer.values()), f"{times:.2f} times", f"{parameters:.1f} M", str(len(of))])
+    head = ["context", *parts, "in pieces to test", "parameters", "seeds"]
     return [_SECTION.format(words=found[0]["scores"]["test"]["words"], piece=PIECE), table(head, rows)]
 
 
