@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from regard.predictor import Predictor
 
 SETTINGS: dict[str, Any] = {
-    "data": {"image": {"colours": "grey", "height": 32, "augment": 0.1}, "target_tokens": "character"},
+    "data": {"image": {"colours": "grey", "height": 32, "augment": 0.3}, "target_tokens": "character"},
     "model": {
         "encoder": {"stem": "convolution", "place": "32x4", "channels": 16, "kind": "none", "width": 128},
         "decoder": {"width": 128},
@@ -26,8 +26,8 @@ SETTINGS: dict[str, Any] = {
         "dropout": 0.1,
     },
     "training": {
-        "updates": 3000,
-        "batch": 32,
+        "updates": 4000,
+        "batch": 24,
         "smoothing": 0.0,
         "batch_unit": "sentences",
         "rate": 3e-3,
