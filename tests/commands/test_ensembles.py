@@ -103,6 +103,8 @@ def test_models_that_do_not_fit_are_named_with_what_differs(folders: dict[str, P
         model.predict("three one", attention=[0.5, 0.5])
     with pytest.raises(regard.RegardError, match="no one attention to look into"):
         explain(model, "three one")
+    with pytest.raises(regard.RegardError, match="give a single model"):
+        model.stream(["three one"])
     with pytest.raises(regard.RegardError, match="nowhere: no such folder"):
         regard.load(folders["first"], tmp_path / "nowhere")
 

@@ -126,6 +126,31 @@ def test_a_source_is_given_in_many_ways(trained: tuple[str, Path, Path]) -> None
     assert isinstance(by_path.attention.medium, Picture if medium == "image" else Sound)
 
 
+def test_drawn_begun_scored_and_together(trained: tuple[str, Path, Path], capsys: Capture) -> None:
+    medium, pairs, folder = trained
+    ending = "png" if medium == "image" else "wav"
+    paths = [str(pairs.parent / f"{number}.{ending}") for number in range(3)]
+    model = regard.load(folder)
+    drawn = model.predict(paths, sample=2, temperature=3.0, prefix="1 2")
+    assert all(each.text.startswith("1 2") for one in drawn for each in (one, *one.alternatives))
+    alone = model.predict(paths[2], sample=2, temperature=3.0, prefix="1 2")
+    assert [each.text for each in (alone, *alone.alternatives)] == [
+        each.text for each in (drawn[2], *drawn[2].alternatives)
+    ]
+    capsys.readouterr()
+    assert main(["likelihood", str(folder), str(pairs)]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()[1:]]
+    wanted = model.likelihood(paths, [row[6] for row in rows[:3]])
+    assert [row[5] for row in rows[:3]] == paths
+    assert [float(row[0]) for row in rows[:3]] == pytest.approx([one.log_prob for one in wanted if one], abs=1e-3)
+    twice = regard.load(folder, folder).predict(paths)
+    for one, same in zip(model.predict(paths), twice, strict=True):
+        assert one.text == same.text
+        assert one.log_prob == pytest.approx(same.log_prob, abs=1e-4)
+    with pytest.raises(regard.RegardError, match="unknown words can't be replaced, since this model reads no texts"):
+        model.predict(paths, replace_unknown=True)
+
+
 def test_maps_know_what_was_looked_at(trained: tuple[str, Path, Path], tmp_path: Path) -> None:
     medium, pairs, folder = trained
     path = str(pairs.parent / ("1.png" if medium == "image" else "1.wav"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from regard.errors import RegardError, shown
 from regard.maps import AttentionMap
 from regard.model.ensemble import Ensemble, Sides
 from regard.predictor.labels import shown_map
+from regard.predictor.prediction import Spoken
 from regard.predictor.predictor import Predictor
 from regard.settings import ImageSettings, SearchSettings, SoundSettings
 
@@ -93,6 +94,10 @@ class EnsemblePredictor(Predictor):
             made[reader] = self.members[reader].side_by_side([_own(encoding, reader) for encoding in encodings])
         sides, sizes = zip(*(made[reader] for reader in self._readers), strict=True)
         return Sides(sides), Sides(sizes)  # type: ignore[return-value]
+
+    def stream(self, chunks: Iterable[str]) -> Iterator[Spoken]:
+        """Not of several models. Raises RegardError."""
+        raise RegardError("stream: each of several models chooses its own places; give a single model")
 
     def shown(self, every: AttentionMap, reading: bool | None = None) -> AttentionMap:
         """The one matrix of a map; its rows are read as all members' are, where they are read alike."""
