@@ -22,6 +22,7 @@ SMALLER = {
     'part["dev"],': 'part["dev"][:20],',
     'part["test"]}': 'part["test"][:20]}',
     "updates: 600": "updates: 6",
+    "updates 1800": "updates 6",
     "validate_every: 300": "validate_every: 3",
     "{width: 128}": "{width: 16}",
     "embedding: 96": "embedding: 16",
@@ -31,7 +32,7 @@ SMALLER = {
 
 def commands() -> list[str]:
     """Those of the page, of which some have several lines."""
-    text = PAGE.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8").replace("\\\n", "")
     for long, short in SMALLER.items():
         assert long in text, long
         text = text.replace(long, short)
