@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 from runner import HERE
-from yoyodyne_tasks import EPOCHS, PATIENCE, VALIDATE_EVERY, rows
+from yoyodyne_tasks import VALIDATIONS, rows
 
 PEERS = HERE.parent / "peers"
 
@@ -33,7 +33,7 @@ def configuration(task: str, folder: Path, model: Mapping[str, Any], seed: int) 
     """A configuration of Yoyodyne's, whose files stand beside the job's folder."""
     paths = {part: str(_file(task, part, folder.parent)) for part in ("train", "dev", "test")}
     with_features = any(features for _, features, _ in rows(task, "train"))
-    monotonic = {name: model[name] for name in ("enforce_monotonic", "attention_context") if name in model}
+    own = ("enforce_monotonic", "attention_context", "label_smoothing")
     sizes = {"embedding_size": model["embedding"], "dropout": model["dropout"]}
     encoder = {
         "class_path": "yoyodyne.models.modules.LSTMEncoder",
@@ -57,13 +57,17 @@ def configuration(task: str, folder: Path, model: Mapping[str, Any], seed: int) 
         "model": {
             "class_path": f"yoyodyne.models.{model['class']}",
             "init_args": {
-                **monotonic,
+                **{name: model[name] for name in own if name in model},
                 "embedding_size": model["embedding"],
                 "decoder_hidden_size": model["width"],
                 "decoder_dropout": model["dropout"],
                 "source_encoder": encoder,
                 "features_encoder": features if with_features else False,
                 "optimizer": {"class_path": "yoyodyne.optimizers.Adam", "init_args": {"lr": model["lr"]}},
+                "scheduler": {
+                    "class_path": "torch.optim.lr_scheduler.LinearLR",
+                    "init_args": {"start_factor": 1.0, "end_factor": 0.0, "total_iters": model["epochs"]},
+                },
             },
         },
         "checkpoint": {
@@ -77,29 +81,21 @@ def configuration(task: str, folder: Path, model: Mapping[str, Any], seed: int) 
             "accelerator": "cpu",
             "devices": 1,
             "default_root_dir": str(folder),
-            "max_epochs": EPOCHS,
-            "check_val_every_n_epoch": VALIDATE_EVERY,
+            "max_epochs": model["epochs"],
+            "check_val_every_n_epoch": model["epochs"] // VALIDATIONS,
             "gradient_clip_val": model["clip"],
             "num_sanity_val_steps": 0,
             "log_every_n_steps": 1000,
             "enable_progress_bar": False,
-            "callbacks": [
-                {"class_path": "run_yoyodyne.EpochTimer", "init_args": {"folder": str(folder)}},
-                {
-                    "class_path": "lightning.pytorch.callbacks.EarlyStopping",
-                    "init_args": {"monitor": "val_accuracy", "mode": "max", "patience": PATIENCE},
-                },
-            ],
+            "callbacks": [{"class_path": "run_yoyodyne.EpochTimer", "init_args": {"folder": str(folder)}}],
         },
     }
 
 
 def unvalidated(config: Mapping[str, Any], epochs: int) -> dict[str, Any]:
     """The same for so many epochs without validation."""
-    timer, *_ = config["trainer"]["callbacks"]
-    changed = {"max_epochs": epochs, "limit_val_batches": 0, "callbacks": [timer]}
     kept = {name: given for name, given in config.items() if name != "checkpoint"}
-    return kept | {"trainer": config["trainer"] | changed}
+    return kept | {"trainer": config["trainer"] | {"max_epochs": epochs, "limit_val_batches": 0}}
 
 
 def _file(task: str, part: str, folder: Path) -> Path:

@@ -11,10 +11,11 @@ import hard_attention
 from runner import corpora
 
 OURS, THEIRS = "Regard", "Yoyodyne"
-WIDTH, EMBEDDING, DROPOUT, PAIRS_AT_ONCE, CLIP = 128, 64, 0.3, 32, 1.0
-RATES = (2e-3, 4e-3)
-#: Epochs at most, between validations, and validations in a row without a better one after which a training ends.
-EPOCHS, VALIDATE_EVERY, PATIENCE = 30, 2, 3
+WIDTH, EMBEDDING, PAIRS_AT_ONCE, CLIP = 128, 64, 32, 1.0
+DROPOUT, SMOOTHING = 0.3, 0.1
+#: At first; they fall to 0 along a line.
+RATES = (3e-3, 6e-3)
+VALIDATIONS = 5
 
 Row = tuple[str, str, str]
 """Source, features (or none), target."""
@@ -22,7 +23,7 @@ Row = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned, and the kinds of model that each side tries with each of the rates.
+    """What is learned, in how many epochs, and the kinds of model that each side tries with each of the rates.
 
     `batch` is Regard's: it puts pairs of like length together and splits batches with much padding, so that it takes a
     larger number for as many updates in an epoch.
@@ -30,6 +31,7 @@ class Task:
 
     title: str
     pairs: int
+    epochs: Mapping[str, int]
     batch: int
     ours: Mapping[str, Mapping[str, Any]]
     theirs: Mapping[str, Mapping[str, Any]]
@@ -50,6 +52,7 @@ TASKS: dict[str, Task] = {
     "hard": Task(
         "French to phones, 800 words, monotonic attention alone",
         pairs=800,
+        epochs={OURS: 40, THEIRS: 20},
         batch=44,
         ours={name: {"model.context": name} for name in _MONOTONIC},
         theirs=_MONOTONIC,
@@ -57,6 +60,7 @@ TASKS: dict[str, Task] = {
     "phones": Task(
         "French to phones, all 3,600 words",
         pairs=3600,
+        epochs={OURS: 20, THEIRS: 10},
         batch=32,
         ours={"soft": {}, "monotonic:1": {"model.context": "monotonic:1"}},
         theirs={"soft": _SOFT, "monotonic:1": _MONOTONIC["monotonic:1"]},
@@ -64,6 +68,7 @@ TASKS: dict[str, Task] = {
     "forms": Task(
         "German forms, 2,000 of 10,000 pairs",
         pairs=2000,
+        epochs={OURS: 30, THEIRS: 15},
         batch=36,
         ours={"soft": _LETTERS, "monotonic:1": {"model.context": "monotonic:1", **_LETTERS}},
         theirs={"soft": _SOFT, "pointer-generator": _POINTER},
@@ -84,19 +89,19 @@ def _ours(task: Task, given: Mapping[str, Any], rate: float) -> dict[str, Any]:
     updates = -(-task.pairs // PAIRS_AT_ONCE)
     return {
         "model.encoder.width": WIDTH,
+        "model.encoder.memory": "both",
         "model.decoder.width": WIDTH,
         "model.decoder.input_feeding": False,
         "model.embedding": EMBEDDING,
         "model.dropout": DROPOUT,
         "training.batch": task.batch,
         "training.batch_unit": "sentences",
-        "training.schedule": "constant",
-        "training.smoothing": 0.0,
+        "training.schedule": "linear",
+        "training.smoothing": SMOOTHING,
         "training.clip": CLIP,
         "training.rate": rate,
-        "training.updates": EPOCHS * updates,
-        "training.validate_every": VALIDATE_EVERY * updates,
-        "training.patience": PATIENCE,
+        "training.updates": task.epochs[OURS] * updates,
+        "training.validate_every": task.epochs[OURS] // VALIDATIONS * updates,
         "training.metric": "accuracy",
         "training.threads": 1,
         **given,
@@ -104,9 +109,16 @@ def _ours(task: Task, given: Mapping[str, Any], rate: float) -> dict[str, Any]:
 
 
 def _theirs(task: Task, given: Mapping[str, Any], rate: float) -> dict[str, Any]:
-    """What `yoyodyne_peer.configuration` makes a configuration of."""
-    sizes = {"width": WIDTH, "embedding": EMBEDDING, "dropout": DROPOUT, "clip": CLIP, "batch_size": PAIRS_AT_ONCE}
-    return {**sizes, "lr": rate, **given}
+    """What `yoyodyne_peer.configuration` makes a configuration of. Monotonic models know no label smoothing."""
+    sizes = {
+        "width": WIDTH,
+        "embedding": EMBEDDING,
+        "dropout": DROPOUT,
+        "clip": CLIP,
+        "batch_size": PAIRS_AT_ONCE,
+    }
+    smoothing = {} if "enforce_monotonic" in given else {"label_smoothing": SMOOTHING}
+    return {**sizes, **smoothing, "epochs": task.epochs[THEIRS], "lr": rate, **given}
 
 
 # Pairs ----------------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ class EpochTimer(Callback):
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
+        self.began = self.ended = (0.0, 0.0)
 
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         self.began = self.ended = time.perf_counter(), time.process_time()
@@ -39,10 +40,13 @@ class EpochTimer(Callback):
         self.ended = time.perf_counter(), time.process_time()
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if self.ended == self.began:  # a training that goes on ends the epoch in which its checkpoint was made
+            return
         wall, cpu = (round(end - begin, 4) for begin, end in zip(self.began, self.ended, strict=True))
         found = {"epoch": trainer.current_epoch, "wall": wall, "cpu": cpu, "updates": trainer.num_training_batches}
         with (self.folder / EPOCHS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(found) + "\n")
+        self.began = self.ended
 
     def on_fit_end(self, trainer: Trainer, module: LightningModule) -> None:
         keeper = trainer.checkpoint_callback

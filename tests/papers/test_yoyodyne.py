@@ -24,8 +24,9 @@ def test_both_sides_try_as_many_settings_of_the_same_size(task: str) -> None:
         assert our["training.rate"] == their["lr"]
         assert our["model.encoder.width"] == our["model.decoder.width"] == their["width"]
         assert our["model.embedding"] == their["embedding"]
-        assert our["model.dropout"] == their["dropout"]
         assert our["training.clip"] == their["clip"]
+        assert our["model.dropout"] == their["dropout"]
+        assert our["training.updates"] == 2 * their["epochs"] * -(-TASKS[task].pairs // their["batch_size"])
 
 
 def test_the_configuration_of_yoyodyne(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,11 +37,18 @@ def test_the_configuration_of_yoyodyne(tmp_path: Path, monkeypatch: pytest.Monke
     assert (found["seed_everything"], found["data"]["features_col"], found["data"]["target_sep"]) == (3, 3, "")
     made = found["model"]["init_args"]
     assert (made["enforce_monotonic"], made["attention_context"]) == (True, 1)
+    assert "label_smoothing" not in made
+    assert (
+        made["scheduler"]["init_args"]["total_iters"] == found["trainer"]["max_epochs"] == TASKS["hard"].epochs[THEIRS]
+    )
     assert made["source_encoder"]["init_args"]["hidden_size"] * 2 == made["decoder_hidden_size"] == model["width"]
     monkeypatch.setattr(yoyodyne_peer, "rows", lambda task, part: [("chat", "", "ʃ a")])
     found = yoyodyne_peer.configuration("hard", tmp_path / "model", model, 3)
     assert (found["data"]["features_col"], found["data"]["target_sep"]) == (0, " ")
     assert found["model"]["init_args"]["features_encoder"] is False
+    timed = yoyodyne_peer.unvalidated(found, 6)
+    assert (timed["trainer"]["max_epochs"], timed["trainer"]["limit_val_batches"]) == (6, 0)
+    assert "checkpoint" not in timed
 
 
 def results(task: str, best: dict[str, list[float]]) -> list[dict[str, Any]]:
@@ -58,7 +66,7 @@ def results(task: str, best: dict[str, list[float]]) -> list[dict[str, Any]]:
             continue
         number = job.name.split("-")[1]
         dev = 50.0 if number == "best" else best[side][int(number) - 1]
-        training = {"best": dev, "cpu_seconds": 60}
+        training = {"best": dev, "cpu_seconds": 60, "parameters": 250_000, "epochs": 20}
         found.append({**job.about, "digest": job.digest, "scores": dict(scores), "training": training})
     return found
 
@@ -83,7 +91,7 @@ def test_what_is_told_of_it() -> None:
     found = results("hard", BEST)
     text = "\n".join(yoyodyne.sections(found, table))
     chosen = settings("hard", OURS)[1][0]
-    assert f"{OURS}|{chosen}|54.0 ± 6.9|25.0 ± 0.0|5.0 ± 0.0|3|25|1.00 s|2.00 s|1.0 min" in text
+    assert f"{OURS}|{chosen}|54.0 ± 6.9|25.0 ± 0.0|5.0 ± 0.0|3|250 k|20|25|1.00 s|2.00 s|1.0 min" in text
     assert "takes 1.50 times Regard's seconds of a core, 1.00 times in all" in text
     assert "over the seeds of both: +0.0 [+0.0, +0.0]" in text
     assert "with beam 5: 20.0" in text
