@@ -70,7 +70,7 @@ TASKS: dict[str, Task] = {
         pairs=2000,
         epochs={OURS: 30, THEIRS: 15},
         batch=36,
-        ours={"soft": _LETTERS, "monotonic:1": {"model.context": "monotonic:1", **_LETTERS}},
+        ours={"soft": _LETTERS, "pointer-generator": {"model.copy": True, **_LETTERS}},
         theirs={"soft": _SOFT, "pointer-generator": _POINTER},
     ),
 }
