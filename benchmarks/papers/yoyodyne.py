@@ -269,16 +269,8 @@ def sections(found: Sequence[Record], table: Callable[[Sequence[str], Iterable[S
 def _section(task: str, found: Sequence[Record], table: Callable[..., str]) -> list[str]:
     of = {side: [_best_of(_of(found, task, side)), *_seeds_of(found, task, side)] for side in (OURS, THEIRS)}
     times = next((each["scores"] for each in found if (each["task"], each["side"]) == (task, "both")), None)
-    heads = (
-        TASKS[task].title,
-        "chosen",
-        "dev accuracy",
-        "WER",
-        "PER",
-        "seeds",
-        "updates an epoch",
-    )
-    heads += ("epoch, of a core", "epoch, passed", "whole training, of a core")
+    heads = (TASKS[task].title, "chosen", "dev accuracy", "WER", "PER", "seeds", "parameters", "epochs")
+    heads += ("updates an epoch", "epoch, of a core", "epoch, passed", "whole training, of a core")
     less = hard_attention.compared(of[THEIRS], of[OURS])
     said = [f"Accuracy of Regard less that of Yoyodyne, with 95 % on resampled words, over the seeds of both: {less}."]
     if times:
@@ -290,7 +282,7 @@ def _section(task: str, found: Sequence[Record], table: Callable[..., str]) -> l
     for side in of:
         tried = (f"{each['setting']}: {each['training']['best']:.1f}" for each in _of(found, task, side))
         said.append(f"Accuracy on the development list of all that {side} tried: {'; '.join(tried)}.")
-    return [table(heads, [_row(side, of[side], times) for side in of]), " ".join(said)]
+    return [table(heads, [_row(side, of[side], times) for side in of]), "\n".join(said)]
 
 
 def _seeds_of(found: Sequence[Record], task: str, side: str) -> list[Record]:

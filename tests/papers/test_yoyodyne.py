@@ -86,7 +86,9 @@ def test_what_is_best_on_the_development_list_is_chosen(monkeypatch: pytest.Monk
 
 def test_what_is_told_of_it() -> None:
     def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-        return "\n".join("|".join(row) for row in (head, *rows))
+        listed = list(rows)
+        assert {len(row) for row in listed} == {len(head)}
+        return "\n".join("|".join(row) for row in (head, *listed))
 
     found = results("hard", BEST)
     text = "\n".join(yoyodyne.sections(found, table))
