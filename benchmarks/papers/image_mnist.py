@@ -102,7 +102,7 @@ _SECTION = """## Handwritten digits
 Lines of one to six MNIST digits side by side: 20,000 to train on, 1,000 to test with, of digits that are in no other
 part. The models differ in one setting: weights of softmax; no attention, the mean of all places for every step;
 sparsemax, whose weights can be exactly 0; or top_k:1, one place alone, chosen in training too, which teaches the scores
-nothing. The last one is the first, trained three times as long. A convolution makes a place of each 8 columns of
+nothing; the longer one is the first, trained three times as long. A convolution makes a place of each 8 columns of
 pixels; {updates:,} updates of {batch} lines, {epochs:.0f} epochs. Right are lines without any error, in per cent,
 greedy; in the last columns by the number of digits.
 
