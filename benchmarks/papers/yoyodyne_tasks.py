@@ -54,7 +54,7 @@ TASKS: dict[str, Task] = {
         pairs=800,
         epochs={OURS: 40, THEIRS: 20},
         batch=44,
-        ours={name: {"model.context": name} for name in _MONOTONIC},
+        ours={name: {"model.context": name, "model.mixture": "joint"} for name in _MONOTONIC},
         theirs=_MONOTONIC,
     ),
     "phones": Task(

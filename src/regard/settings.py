@@ -159,6 +159,8 @@ class ModelSettings:
             2019).
         copy: whether an output token may also be copied from a text through the weights, whether the vocabulary has it
             or not: p(y) = g p_vocabulary(y) + (1 - g) sum of the weights of the places that hold y (See et al. 2017).
+        mixture: of the contexts marginal and monotonic, what a place says. sum: logits of the state and of the place,
+            added, which is fast with any vocabulary; joint: one layer sees both, which suits letters and phones.
         fixed: what C is made of: the last state of the encoder, or the mean of its memory.
         cross: the attention from the decoder to the memory.
         self_attention: the attention of a Transformer within itself.
@@ -171,6 +173,7 @@ class ModelSettings:
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     decoder: DecoderSettings = field(default_factory=DecoderSettings)
     context: str = "attention"
+    mixture: Literal["sum", "joint"] = "sum"
     copy: bool = False
     fixed: Literal["last", "mean"] = "last"
     cross: AttentionSettings = field(default_factory=lambda: AttentionSettings(score="additive"))

@@ -69,6 +69,7 @@ def test_a_soft_model_does_not_begin_early(model_folder: Path) -> None:
         (["--model.context=marginal", "--training.coverage=0.5"], "training.coverage: model.context marginal gives"),
         (["--model.context=monotonic:2"], "after the colon there should be 0 or 1, as in monotonic:1"),
         (["--model.context=local_m"], "needs a number after a colon, as in local_m:5"),
+        (["--model.mixture=joint"], "model.mixture joint is for the contexts marginal and monotonic"),
         (["--model.context=marginl"], "did you mean 'marginal'?"),
         (["--model.context=fixed:2"], "fixed takes no number"),
     ],

@@ -15,11 +15,14 @@ from regard.settings import AttentionSettings, ModelSettings
 
 CONTEXTS = ("marginal", "monotonic:0", "monotonic:1")
 every_context = pytest.mark.parametrize("context", CONTEXTS)
+every_mixture = pytest.mark.parametrize("mixture", ["sum", "joint"])
 
 
-def made_of(context: str, decoder: str = "lstm after, 2 layers") -> tuple[EncoderDecoder, MixtureReadout]:
+def made_of(
+    context: str, decoder: str = "lstm after, 2 layers", mixture: str = "sum"
+) -> tuple[EncoderDecoder, MixtureReadout]:
     """A model in double precision whose readout has grown parameters."""
-    made = model(settings(decoder=decoder, context=context))
+    made = model(settings(decoder=decoder, context=context, mixture=mixture))
     readout = made.readout
     assert isinstance(readout, MixtureReadout)
     torch.manual_seed(1)
@@ -30,17 +33,22 @@ def made_of(context: str, decoder: str = "lstm after, 2 layers") -> tuple[Encode
 
 
 @every_context
+@every_mixture
 @pytest.mark.parametrize("decoder", ["lstm after, 2 layers", "transformer pre"])
-def test_the_likelihood_is_enumeration_and_so_is_the_posterior(context: str, decoder: str) -> None:
-    made, readout = made_of(context, decoder)
+def test_the_likelihood_is_enumeration_and_so_is_the_posterior(context: str, mixture: str, decoder: str) -> None:
+    made, readout = made_of(context, decoder, mixture)
     for source, target in zip(texts(3, 11, 4), texts(3, 12, 3), strict=True):
         pairs = batch([source], [target])
         with torch.no_grad():
             encoded = made.encode(pairs.source, pairs.source_lengths)
             output = made.decoder(pairs.target_in, encoded)
             weights = readout.attention(output.hidden, encoded.source)[1].dense()[0, 0]
-            places = torch.tanh(readout.of_place(encoded.source))[:, None] @ readout.project.weight.mT
-            everything = (readout.project(output.hidden)[:, :, None] + places).log_softmax(-1)[0]  # (T, S, V)
+            places, states = readout.of_place(encoded.source)[:, None], output.hidden[:, :, None]
+            if mixture == "joint":
+                both = readout.project(torch.tanh(readout.narrow(states) + places))
+            else:
+                both = readout.project(states) + torch.tanh(places) @ readout.project.weight.mT
+            everything = both.log_softmax(-1)[0]  # (T, S, V)
             jumps = readout.jump(output.hidden)[0].exp() if readout.jump is not None else torch.ones(9, 9).double()
             forced = made.forced(pairs, ("cross", "posterior"))
         steps = len(target) + 1
@@ -62,10 +70,11 @@ def test_the_likelihood_is_enumeration_and_so_is_the_posterior(context: str, dec
 
 
 @every_context
+@every_mixture
 @pytest.mark.parametrize("decoder", ["gru after", "transformer pre"])
 @pytest.mark.parametrize("precision", ["single", "half"])
-def test_losses_stay_finite_at_the_edges(context: str, decoder: str, precision: str) -> None:
-    made = model(settings(decoder=decoder, context=context)).float()
+def test_losses_stay_finite_at_the_edges(context: str, mixture: str, decoder: str, precision: str) -> None:
+    made = model(settings(decoder=decoder, context=context, mixture=mixture)).float()
     sources = [np.array([5]), np.array([], np.int64), np.array([4, 6, 7])]
     targets = [np.array([5, 6, 7, 8, 9, 10]), np.array([4]), np.array([], np.int64)]
     pairs = batch(sources, targets)
@@ -132,9 +141,11 @@ def spelled(count: int, seed: int) -> tuple[list[np.ndarray], list[np.ndarray], 
 
 
 @every_context
-def test_the_posterior_finds_where_unseen_texts_came_from(context: str) -> None:
+@every_mixture
+def test_the_posterior_finds_where_unseen_texts_came_from(context: str, mixture: str) -> None:
     torch.manual_seed(0)
-    made = EncoderDecoder(settings(context=context, width=24, decoder="gru after"), VOCABULARY, VOCABULARY)
+    chosen = settings(context=context, mixture=mixture, width=24, decoder="gru after")
+    made = EncoderDecoder(chosen, VOCABULARY, VOCABULARY)
     sources, targets, origins = spelled(40, 1)
     unseen = batch(sources, targets)
 

@@ -37,6 +37,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "cross": AttentionSettings("bilinear", "sparsemax", heads=2),
     },
     "marginal": {"decoder": "lstm after, 2 layers", "context": "marginal"},
+    "monotonic:1, joint": {"decoder": "lstm after, 2 layers", "context": "monotonic:1", "mixture": "joint"},
     "marginal, two places, of a transformer": {
         "encoder": "transformer pre",
         "decoder": "transformer pre",

@@ -20,6 +20,11 @@ def check_context(settings: ModelSettings) -> None:
         )
     if settings.copy:
         _check_copy(settings)
+    if settings.mixture != "sum" and not settings.mixes:
+        raise RegardError(
+            f"model.mixture {settings.mixture} is for the contexts marginal and monotonic, and model.context is "
+            f"{settings.context}; leave it out"
+        )
     if kind in ("attention", "fixed"):
         return
     if base(cross.score) in STATEFUL_SCORES:

@@ -27,6 +27,7 @@ from regard.model.coverage import coverage as coverage_of
 from regard.model.embeddings import TokenEmbedding
 from regard.model.encoders import make_encoder
 from regard.model.guided import Guide, guided
+from regard.model.joint import JointReadout
 from regard.model.mixture import MixtureReadout
 from regard.model.pointer import PointerReadout
 from regard.model.readout import Auxiliary, Readout, SoftmaxReadout
@@ -105,7 +106,8 @@ class EncoderDecoder(nn.Module):
         tied = None if settings.share_embeddings == "none" else target.tokens
         self.readout: Readout
         if settings.mixes:
-            self.readout = MixtureReadout(settings, target_vocabulary, tied)
+            mixture = JointReadout if settings.mixture == "joint" else MixtureReadout
+            self.readout = mixture(settings, target_vocabulary, tied)
         elif settings.copy:
             self.readout = PointerReadout(settings, self.decoder.context_width, target_vocabulary, tied)
         else:

@@ -74,8 +74,7 @@ class MixtureReadout(nn.Module):
         """Keys of the attention, and what every place says; of all tokens, if steps are to come."""
         nothing = ~encoded.mask.any(1, keepdim=True)
         allowed = torch.cat([encoded.mask[:, :1] | nothing, encoded.mask[:, 1:]], 1)
-        values = encoded.source[..., encoded.source.shape[-1] - self.values_width :]
-        vectors = self.dropout(torch.tanh(self.of_place(values)))
+        vectors = self.dropout(torch.tanh(self.of_place(self._values(encoded))))
         logits = self._logits(vectors) if steps else None
         exponentials = None if logits is None else logits.exp()
         memory = self.attention.prepare(encoded.source, allowed)
@@ -119,6 +118,9 @@ class MixtureReadout(nn.Module):
         return {(POSTERIOR, 0): (found * memory.mask[:, None])[:, None]}
 
     # Parts ------------------------------------------------------------------------------------------------------------
+
+    def _values(self, encoded: Encoded) -> Tensor:
+        return encoded.source[..., encoded.source.shape[-1] - self.values_width :]
 
     def _emissions(self, output: DecoderOutput, target: Tensor, memory: Places) -> tuple[Tensor, Tensor]:
         """What the places say of each token but for what the state says of it, (B, T, S), and that of all (B, T, V)."""
