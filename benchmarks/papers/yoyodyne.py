@@ -235,10 +235,10 @@ bidirectional LSTM encoder and an LSTM decoder of width {width}, with embeddings
 Regard of states too), Adam at a rate that falls to 0, gradients clipped at {clip:g}, label smoothing of {smoothing}
 (which Yoyodyne's monotonic models do not have), and batches of {batch} pairs (of Regard's, on an average: as many
 updates in an epoch); the best of {validations} validations is kept. Regard's memory has embeddings beside the states
-(`model.encoder.memory both`), and its trainings have two or three times as many epochs, which still take
-less time. What all settings have in common was sought on the development list of the first task, in 20 trials
-of Regard's and 3 of Yoyodyne's, which is no equal chance. One thread each. The lists are in alphabetical order; training pairs are taken
-from them at even distances.
+(`model.encoder.memory both`), and its trainings have two or three times as many epochs, which still take less
+time. What all settings have in common was sought on the development list of the first task, in 20 trials of
+Regard's and 3 of Yoyodyne's, which is no equal chance. One thread each. The lists are in alphabetical order;
+training pairs are taken from them at even distances.
 
 WER is the percentage of words (or forms) with any error, on the whole test list, PER that of wrong symbols; both decode
 greedily, which is all that Yoyodyne's monotonic models know. Epochs are timed in {rounds} rounds of both sides in turn,
