@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from regard.commands.parsing import parser
+from regard.commands.parsing import add_target, parser
 from regard.commands.predicting import add_model, folders_of
 from regard.errors import RegardError
 
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_model(made, several=True)
     made.add_argument("pairs", help="pairs as for `regard train`; or, with --target, the source file")
-    made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
+    add_target(made)
     made.add_argument(
         "--probabilities", action="store_true", default=False, help="each link with its weight: 0-0:0.970"
     )

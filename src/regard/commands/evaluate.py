@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regard.commands.align import add_way
-from regard.commands.parsing import add_settings, given_on, parser
+from regard.commands.parsing import add_settings, add_target, given_on, parser
 from regard.commands.predicting import add_model, folders_of
 from regard.errors import RegardError, did_you_mean
 from regard.settings import DataSettings, SearchSettings
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_model(made, optional=True, several=True)
     made.add_argument("pairs", nargs="?", help="pairs as for `regard train`; or, with --target, the source file")
-    made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
+    add_target(made)
     made.add_argument(
         "--references", action="store_true", default=False, help="all columns from the target on are right answers"
     )

@@ -57,6 +57,11 @@ def add_settings(to: argparse.ArgumentParser, kind: type = Settings) -> None:
         groups[title].add_argument(f"--{name}", metavar="VALUE", help=meaning.replace("%", "%%"))
 
 
+def add_target(to: argparse.ArgumentParser) -> None:
+    """The option of a target side in a file of its own."""
+    to.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
+
+
 def given_on(arguments: argparse.Namespace, kind: type = Settings) -> dict[str, Any]:
     """The settings that were given as flags, checked."""
     return checked({name: value for name, value in vars(arguments).items() if name in known_settings(kind)},

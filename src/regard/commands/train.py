@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from regard.commands.parsing import add_settings, given_on, parser
+from regard.commands.parsing import add_settings, add_target, given_on, parser
 from regard.errors import RegardError
 
 
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         "source file; several such files are learned from together, each as much as --data.weights says. Sources that "
         "are images or recordings are paths, from the folder of the file that names them",
     )
-    made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
+    add_target(made)
     made.add_argument("--dev", metavar="FILE", help="pairs to validate on (default: some of the pairs are held out)")
     made.add_argument("--dev-target", metavar="FILE", help="the target file of --dev, where that is a source file")
     made.add_argument(

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from regard.commands.align import add_words
-from regard.commands.parsing import add_settings, given_on, parser
+from regard.commands.parsing import add_settings, add_target, given_on, parser
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         "meet to FOLDER/links.pharaoh. The same command again goes on where it was stopped.",
     )
     made.add_argument("pairs", help="pairs as for `regard train`; or, with --target, the source file")
-    made.add_argument("--target", metavar="FILE", help="the target file, line by line beside the source file")
+    add_target(made)
     made.add_argument("--out", metavar="FOLDER", default="aligner", help="where everything goes (default: aligner)")
     made.add_argument("--restart", action="store_true", default=False, help="begin anew where --out holds an aligner")
     made.add_argument(

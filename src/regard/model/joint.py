@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
 from regard.attention.products import Linear
-from regard.model.contracts import POSTERIOR, DecoderOutput, Encoded, Observed
+from regard.model.contracts import DecoderOutput, Encoded
 from regard.model.emissions import full
 from regard.model.mixture import MixtureReadout, Places
-from regard.model.paths import forward, posterior
+from regard.model.paths import forward
 from regard.model.readout import Auxiliary, Said
 from regard.settings import ModelSettings
 
@@ -32,9 +30,8 @@ class JointReadout(MixtureReadout):
         self.narrow = Linear(settings.decoder.width, self.project.in_features, bias=False)
 
     def prepare(self, encoded: Encoded, steps: bool = False) -> Places:
-        """Keys of the attention, and U h of every place."""
-        found = super().prepare(encoded)
-        return replace(found, vectors=self.of_place(self._values(encoded)))
+        """Keys of the attention, and U h of every place; steps need no more."""
+        return super().prepare(encoded)
 
     def nll(
         self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Places, smoothing: float = 0.0
@@ -48,14 +45,6 @@ class JointReadout(MixtureReadout):
             total = (1.0 - smoothing) * total - smoothing * (mean * mask).sum()
         return total, {}
 
-    def target_log_probs(
-        self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Places
-    ) -> tuple[Tensor, Observed]:
-        """log p(y_i | y_<i), (B, T), and as weights p(a_i | y_<i), (B, 1, T, S)."""
-        emissions = _of_tokens(self._said(output, memory), target)
-        predicted, log_probs = forward(self._moves(output, memory), emissions)
-        return log_probs.masked_fill(~mask, 0.0), self._observed(predicted, memory)
-
     def step(self, output: DecoderOutput, tokens: Tensor, memory: Places, state: Tensor | None = None) -> Said:
         """One step of each hypothesis: where it may be now, and what is said there."""
         moves = self._moves(output, memory)
@@ -63,11 +52,13 @@ class JointReadout(MixtureReadout):
         both = predicted[..., None] + self._said(output, memory)
         return Said(both.logsumexp(2), both, self._observed(predicted, memory))
 
-    def posterior(self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Places) -> Observed:
-        """p(a_i = j | y), given the whole target, as weights (B, 1, T, S)."""
+    def _vectors(self, encoded: Encoded) -> Tensor:
+        return self._of_places(encoded)
+
+    def _emissions(self, output: DecoderOutput, target: Tensor, memory: Places) -> tuple[Tensor, Tensor]:
+        """What the places say of each token, (B, T, S); the state says nothing by itself."""
         emissions = _of_tokens(self._said(output, memory), target)
-        found = posterior(self._moves(output, memory), emissions, mask)
-        return {(POSTERIOR, 0): (found * memory.mask[:, None])[:, None]}
+        return emissions, emissions.new_zeros(target.shape)
 
     def _said(self, output: DecoderOutput, memory: Places) -> Tensor:
         """log p(y | a_i = j) of every step, place and token, (B, T, S, V)."""

@@ -74,7 +74,7 @@ class MixtureReadout(nn.Module):
         """Keys of the attention, and what every place says; of all tokens, if steps are to come."""
         nothing = ~encoded.mask.any(1, keepdim=True)
         allowed = torch.cat([encoded.mask[:, :1] | nothing, encoded.mask[:, 1:]], 1)
-        vectors = self.dropout(torch.tanh(self.of_place(self._values(encoded))))
+        vectors = self._vectors(encoded)
         logits = self._logits(vectors) if steps else None
         exponentials = None if logits is None else logits.exp()
         memory = self.attention.prepare(encoded.source, allowed)
@@ -94,10 +94,9 @@ class MixtureReadout(nn.Module):
         self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Places
     ) -> tuple[Tensor, Observed]:
         """log p(y_i | y_<i), (B, T), and as weights p(a_i | y_<i), (B, 1, T, S)."""
-        emissions, said = self._emissions(output, target, memory)
+        emissions, own = self._emissions(output, target, memory)
         predicted, log_probs = forward(self._moves(output, memory), emissions)
-        log_probs = log_probs + said.gather(2, target[..., None]).squeeze(2)
-        return log_probs.masked_fill(~mask, 0.0), self._observed(predicted, memory)
+        return (log_probs + own).masked_fill(~mask, 0.0), self._observed(predicted, memory)
 
     def step(self, output: DecoderOutput, tokens: Tensor, memory: Places, state: Tensor | None = None) -> Said:
         """One step of each hypothesis: where it may be now, and what is said there."""
@@ -119,13 +118,20 @@ class MixtureReadout(nn.Module):
 
     # Parts ------------------------------------------------------------------------------------------------------------
 
-    def _values(self, encoded: Encoded) -> Tensor:
-        return encoded.source[..., encoded.source.shape[-1] - self.values_width :]
+    def _vectors(self, encoded: Encoded) -> Tensor:
+        found: Tensor = self.dropout(torch.tanh(self._of_places(encoded)))
+        return found
+
+    def _of_places(self, encoded: Encoded) -> Tensor:
+        """U h of every place."""
+        found: Tensor = self.of_place(encoded.source[..., encoded.source.shape[-1] - self.values_width :])
+        return found
 
     def _emissions(self, output: DecoderOutput, target: Tensor, memory: Places) -> tuple[Tensor, Tensor]:
-        """What the places say of each token but for what the state says of it, (B, T, S), and that of all (B, T, V)."""
+        """What the places say of each token but for what the state says of it, (B, T, S), and that, (B, T)."""
         said, logits = self._say(output), self._logits(memory.vectors)
-        return of_tokens(logits, target) - log_normalizers(said, logits, logits.exp()), said
+        own = said.gather(2, target[..., None]).squeeze(2)
+        return of_tokens(logits, target) - log_normalizers(said, logits, logits.exp()), own
 
     def _logits(self, vectors: Tensor) -> Tensor:
         return below_0(linear(vectors, self.project.weight))
