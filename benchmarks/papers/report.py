@@ -17,6 +17,7 @@ import hard_attention
 import image_earlyprint
 import image_mnist
 import inflection
+import multi30k
 import pocket_aligner
 import scan
 import speech_fsdd
@@ -35,6 +36,7 @@ NAMES = {"bleu": "BLEU", "chrf": "chrF"}
 TABLES: tuple[Any, ...] = (
     hard_attention,
     yoyodyne,
+    multi30k,
     g2p,
     inflection,
     scan,
