@@ -17,6 +17,7 @@ import hard_attention
 import image_earlyprint
 import image_mnist
 import inflection
+import luong
 import multi30k
 import pocket_aligner
 import scan
@@ -37,6 +38,7 @@ TABLES: tuple[Any, ...] = (
     hard_attention,
     yoyodyne,
     multi30k,
+    luong,
     g2p,
     inflection,
     scan,
