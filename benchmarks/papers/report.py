@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 import curves
+import defaults
 import g2p
 import hansards
 import hard_attention
@@ -39,6 +40,7 @@ TABLES: tuple[Any, ...] = (
     yoyodyne,
     multi30k,
     luong,
+    defaults,
     g2p,
     inflection,
     scan,
