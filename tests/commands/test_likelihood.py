@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import random
+import sys
 from pathlib import Path
 
 import pytest
 
 import regard
 from regard.cli import main
+from regard.commands import likelihood as command
+from regard.data import reading
+from regard.predictor import Likelihood
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +66,15 @@ def test_wrong_entries_come_first(
     for number, target in zip(swapped, [pairs[other][1] for other in (*swapped[1:], swapped[0])], strict=True):
         pairs[number][1] = target
     (tmp_path / "noisy.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in pairs))
-    command = ["likelihood", str(model_folder), str(tmp_path / "noisy.tsv")]
+    line = ["likelihood", str(model_folder), str(tmp_path / "noisy.tsv")]
     for by in ("per_token", "least"):
-        assert main([*command, "--sort", by]) == 0
+        assert main([*line, "--sort", by]) == 0
         found = rows(capsys)
         assert len(found) == len(pairs)
         assert [float(each[by]) for each in found] == sorted(float(each[by]) for each in found)
         first = {int(each["line"]) - 1 for each in found[:15]}
         assert len(first & wrong) >= 14, by
-    assert main([*command, "--worst", "5"]) == 0
+    assert main([*line, "--worst", "5"]) == 0
     worst = rows(capsys)
     assert len(worst) == 5
     assert {int(each["line"]) - 1 for each in worst} <= wrong
@@ -80,23 +85,84 @@ def test_rows_and_objects_tell_the_same_in_the_order_of_the_pairs(
 ) -> None:
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("three one\t3 1\n\nfive\t4\none\nthree one\t3 1\ntwo\t" + "2 " * 6000 + "\n")
-    command = ["likelihood", str(model_folder), str(pairs)]
-    assert main(command) == 0
+    line = ["likelihood", str(model_folder), str(pairs)]
+    assert main(line) == 0
     told = capsys.readouterr()
     head, *lines = (line.split("\t") for line in told.out.splitlines())
     table = [dict(zip(head, line, strict=True)) for line in lines]
     assert [each["line"] for each in table] == ["1", "3", "5"]
     assert "left out, an empty line: 1 (line 2)" in told.err
     assert "left out, fewer than 2 columns: 1 (line 4)" in told.err
-    assert "left out, a side that is too long or can't be read: 1 pairs (lines 6)" in told.err
+    assert "left out, a side that is too long or can't be read: 1 (line 6)" in told.err
     assert table[1]["token"] == "4"
-    assert main([*command, "--json"]) == 0
+    assert main([*line, "--json"]) == 0
     objects = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     for row, one in zip(table, objects, strict=True):
         assert row["source"] == one["source"]
         assert [float(each) for each in row["log_probs"].split()] == pytest.approx(one["log_probs"], abs=1e-4)
         assert float(row["log_prob"]) == pytest.approx(one["log_prob"], abs=1e-4)
         assert row["token"] == one["tokens"][one["least"]]
+
+
+class Slow(io.RawIOBase):
+    """Lines that come one at a time; how many were asked for so far is `given`."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self.lines, self.given = lines, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if self.given == len(self.lines):
+            return 0
+        line = self.lines[self.given]
+        self.given += 1
+        buffer[: len(line)] = line
+        return len(line)
+
+
+def test_pairs_from_standard_input_are_scored_while_more_come(
+    model_folder: Path, pairs_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = pairs_file.read_bytes().splitlines(keepends=True)[:24]
+    monkeypatch.setattr(reading, "AHEAD", 4)
+    monkeypatch.setattr(command, "_AT_ONCE", {"text": 5})
+    slow, seen = Slow(lines), list[int]()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(slow)))
+    as_row = command._as_row
+
+    def noticing(found: command._Found) -> str:
+        seen.append(slow.given)
+        return as_row(found)
+
+    monkeypatch.setattr(command, "_as_row", noticing)
+    assert main(["likelihood", str(model_folder), "-"]) == 0
+    streamed = capsys.readouterr().out
+    assert seen[0] < 10 < seen[-1]
+    assert main(["likelihood", str(model_folder), str(pairs_file)]) == 0
+    assert streamed.splitlines() == capsys.readouterr().out.splitlines()[:25]
+
+
+def test_sorted_pairs_are_those_in_their_order(
+    model_folder: Path, pairs_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = []
+    for flags in ([], ["--sort", "log_prob"], ["--worst", "9", "--sort", "log_prob"]):
+        assert main(["likelihood", str(model_folder), str(pairs_file), *flags]) == 0
+        outputs.append(capsys.readouterr().out.splitlines()[1:])
+    plain, by, worst = outputs
+    assert sorted(by) == sorted(plain)
+    numbers = [float(row.split("\t")[0]) for row in by]
+    assert numbers == sorted(numbers)
+    assert worst == by[:9]
+
+
+def test_the_first_of_equals_is_the_first_in_the_file() -> None:
+    found = [command._Found(line, Likelihood("a", "b", 0.0, (), ())) for line in range(9)]
+    for worst in (None, 4):
+        lines = command._sorted(iter(found), lambda each: each.line % 2, lambda each: str(each.line), worst)
+        assert list(lines) == list("024681357")[:worst]
 
 
 @pytest.mark.parametrize(

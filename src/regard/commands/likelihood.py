@@ -7,6 +7,8 @@ import heapq
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,9 +19,10 @@ from regard.settings import DataSettings
 
 if TYPE_CHECKING:
     from regard.data.reading import Pair
+    from regard.data.report import ReadReport
     from regard.predictor import Likelihood, Predictor
 
-_SHOWN = 5
+_NOT_SAID = "a side that is too long or can't be read"
 _AT_ONCE = {"text": 1000, "image": 100, "sound": 100}
 _COLUMNS = ("log_prob", "per_token", "least", "token", "line", "source", "target", "log_probs")
 
@@ -47,35 +50,22 @@ def run(arguments: Sequence[str]) -> int:
         raise RegardError(f"--sort: came {by!r}; known: {', '.join(_RANKED)}")
     if options.get("worst", 1) < 1:
         raise RegardError(f"--worst: came {given.worst}; expected 1 or more")
-    from regard.data.corpora import read_any
+    from regard.data.corpora import stream_any
     from regard.folder import load_settings
 
     data = load_settings(Path(given.model)).data
-    pairs, report, _ = read_any(
-        given.pairs, options.get("target"), DataSettings(medium=data.medium or "text"), like=data
-    )
-    if report.left_out_count or report.noted:
-        print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
+    pairs, report = stream_any(given.pairs, options.get("target"), DataSettings(medium=data.medium or "text"), data)
     from regard.predictor import load
 
-    left_out = list[int]()
-    found = _likelihoods(load(*folders_of(given), device=given.device), pairs, left_out)
-    if by is not None:
-        # The first of equals is the first in the file, as by a stable sort.
-        worst = (
-            heapq.nsmallest(given.worst, found, _RANKED[by]) if "worst" in options else sorted(found, key=_RANKED[by])
-        )
-        found = iter(worst)
+    found = _likelihoods(load(*folders_of(given), device=given.device), pairs, report)
+    write = _as_json if given.json else _as_row
+    lines = map(write, found) if by is None else _sorted(found, _RANKED[by], write, options.get("worst"))
     if not given.json:
         print("\t".join(_COLUMNS))
-    for each in found:
-        print(_as_json(each) if given.json else _as_row(each), flush=by is None)
-    if left_out:
-        named = ", ".join(map(str, left_out[:_SHOWN])) + (", ..." if len(left_out) > _SHOWN else "")
-        print(
-            f"regard: left out, a side that is too long or can't be read: {len(left_out):,} pairs (lines {named})",
-            file=sys.stderr,
-        )
+    for line in lines:
+        print(line, flush=by is None)
+    if report.left_out_count or report.noted:
+        print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     return 0
 
 
@@ -103,17 +93,27 @@ def _parser() -> argparse.ArgumentParser:
     return made
 
 
-def _likelihoods(model: Predictor, pairs: Sequence[Pair], left_out: list[int]) -> Iterator[_Found]:
-    """Those of all pairs in their order, some at a time; the lines of pairs without one go to `left_out`."""
+def _likelihoods(model: Predictor, pairs: Iterator[Pair], report: ReadReport) -> Iterator[_Found]:
+    """Those of all pairs in their order, some at a time; pairs without one are told in the report."""
     size = _AT_ONCE[model.medium]
-    for first in range(0, len(pairs), size):
-        part = pairs[first : first + size]
+    while part := list(islice(pairs, size)):
         known = model.likelihood([pair.source for pair in part], [pair.target for pair in part])
         for pair, said in zip(part, known, strict=True):
             if said is None:
-                left_out.append(pair.line)
+                report.leave_out(_NOT_SAID, pair.line)
+                report.kept -= 1
             else:
                 yield _Found(pair.line, said)
+
+
+def _sorted(
+    found: Iterator[_Found], rank: Callable[[_Found], float], write: Callable[[_Found], str], worst: int | None
+) -> Iterator[str]:
+    """The lines to print, the least probable first; only these are kept, and with `worst` only so many at a time."""
+    lines = ((rank(each), write(each)) for each in found)
+    # The first of equals is the first in the file, as by a stable sort.
+    first = sorted(lines, key=itemgetter(0)) if worst is None else heapq.nsmallest(worst, lines, itemgetter(0))
+    return map(itemgetter(1), first)
 
 
 def _as_row(found: _Found) -> str:

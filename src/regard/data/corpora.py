@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 
 from regard.data import headers
 from regard.data.columns import NO_FEATURES
 from regard.data.features import MARK
 from regard.data.media import ENDINGS, medium_of
-from regard.data.reading import Pair, listed_pairs, read_pairs, read_parallel
+from regard.data.reading import Pair, listed_pairs, read_pairs, read_parallel, stream_pairs, stream_parallel
 from regard.data.report import ReadReport
+from regard.data.rows import Asked
 from regard.errors import RegardError
 from regard.settings import DataSettings, Medium
 
@@ -87,46 +90,81 @@ def read_any(
     Paths of images and recordings count from the folder of the file that names them. A first line whose source has no
     ending, as no file's name, is their header.
     """
-    with_features = like is not None and has_features(like)
-    if (parallel is not None or Path(path).is_dir()) and (with_features or has_features(settings)):
-        raise RegardError(
-            f"{path}: features of sources (data.features) are a column of a table beside their source and target; "
-            "give such a file"
-        )
+    _check_features(path, parallel, settings, like)
     if parallel is not None:
         pairs, report = read_parallel(path, parallel)
     elif Path(path).is_dir():
         pairs, report = read_folder(path)
         return pairs, report, settings.medium or medium_of([pair.source for pair in pairs])
     else:
-        defaults = DataSettings()
-        # The defaults let the reader look for the usual names of columns.
-        source, target = (
-            None if each == usual else each
-            for each, usual in ((settings.source, defaults.source), (settings.target, defaults.target))
-        )
-        features, known = settings.features, None
-        if like is not None and not with_features:
-            features = NO_FEATURES
-        elif like is not None and like.features is not None:
-            known = (
-                None if like.source == defaults.source else like.source,
-                None if like.target == defaults.target else like.target,
-                like.features,
-            )
-        pairs, report = read_pairs(
-            path, source=source, target=target, features=features, references=references, known=known
-        )
+        asked = _asked(settings, references, like)
+        pairs, report = read_pairs(path, **vars(asked))
     medium = settings.medium or medium_of([pair.source for pair in pairs])
-    if medium != "text":
-        if any(MARK in pair.source for pair in pairs):
+    return pairs if medium == "text" else list(_files(iter(pairs), report, path, medium)), report, medium
+
+
+def stream_any(
+    path: str | Path, parallel: str | Path | None, settings: DataSettings, like: DataSettings
+) -> tuple[Iterator[Pair], ReadReport]:
+    """The same one after the other, of the medium that is given, in memory that does not grow with the file.
+
+    The report is complete after the last pair. What differs: `regard.data.reading.stream_pairs`.
+    """
+    _check_features(path, parallel, settings, like)
+    medium = settings.medium or "text"
+    if parallel is not None:
+        pairs, report = stream_parallel(path, parallel)
+    elif Path(path).is_dir():
+        listed, report = read_folder(path)
+        return iter(listed), report
+    else:
+        pairs, report = stream_pairs(path, _asked(settings, False, like))
+    return pairs if medium == "text" else _files(pairs, report, path, medium), report
+
+
+def _check_features(
+    path: str | Path, parallel: str | Path | None, settings: DataSettings, like: DataSettings | None
+) -> None:
+    """Raises RegardError where sources should have features and can't."""
+    if (parallel is not None or Path(path).is_dir()) and (
+        (like is not None and has_features(like)) or has_features(settings)
+    ):
+        raise RegardError(
+            f"{path}: features of sources (data.features) are a column of a table beside their source and target; "
+            "give such a file"
+        )
+
+
+def _asked(settings: DataSettings, references: bool, like: DataSettings | None) -> Asked:
+    """Which columns are asked for."""
+    defaults = DataSettings()
+    # The defaults let the reader look for the usual names of columns.
+    source, target = (
+        None if each == usual else each
+        for each, usual in ((settings.source, defaults.source), (settings.target, defaults.target))
+    )
+    features, known = settings.features, None
+    if like is not None and not has_features(like):
+        features = NO_FEATURES
+    elif like is not None and like.features is not None:
+        known = (
+            None if like.source == defaults.source else like.source,
+            None if like.target == defaults.target else like.target,
+            like.features,
+        )
+    return Asked(source, target, features, references, known)
+
+
+def _files(pairs: Iterator[Pair], report: ReadReport, path: str | Path, medium: Medium) -> Iterator[Pair]:
+    """Pairs of files, whose paths count from the folder of the table; its header is left out."""
+    root, first = Path(path).parent, list(islice(pairs, 2))
+    if len(first) > 1 and first[0].line == 1 and not Path(first[0].source).suffix:
+        report.remarks.append(headers.taken([first[0].source, first[0].target]))
+        report.lines, report.kept, report.first, first = report.lines - 1, report.kept - 1, 2, first[1:]
+    for pair in chain(first, pairs):
+        if MARK in pair.source:
             raise RegardError(f"{path}: features are for sources that are texts, and these are files ({medium})")
-        root = Path(path).parent
-        if pairs[0].line == 1 and not Path(pairs[0].source).suffix and len(pairs) > 1:
-            report.remarks.append(headers.taken([pairs[0].source, pairs[0].target]))
-            report.lines, report.kept, report.first, pairs = report.lines - 1, report.kept - 1, 2, pairs[1:]
-        pairs = [replace(pair, source=str(root / pair.source)) for pair in pairs]
-    return pairs, report, medium
+        yield replace(pair, source=str(root / pair.source))
 
 
 def has_features(settings: DataSettings) -> bool:

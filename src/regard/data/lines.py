@@ -73,11 +73,16 @@ def _opened(path: str | Path) -> Iterator[IO[bytes]]:
     if str(path) == STANDARD_INPUT:
         if sys.stdin is None:  # a shell can close it
             raise RegardError("standard input is closed; name a file")
-        stream = io.BufferedReader(cast(io.RawIOBase, sys.stdin.buffer))
-        try:
+        stream = sys.stdin.buffer
+        # A buffer on another would wait for many lines; this one has all that it needs, and stays open.
+        if isinstance(stream, io.BufferedReader):
             yield _unpacked(stream)
-        finally:
-            stream.detach()  # standard input stays open for whoever reads it next
+        else:
+            around = io.BufferedReader(cast(io.RawIOBase, stream))
+            try:
+                yield _unpacked(around)
+            finally:
+                around.detach()
     else:
         with open(path, "rb") as file:
             yield _unpacked(file)

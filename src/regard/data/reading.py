@@ -1,46 +1,40 @@
 """Pairs from files: TSV, JSONL, two parallel files; each also packed by gzip, or from standard input.
 
 Every reader gives the pairs and a `ReadReport`. A line that gives no pair is counted there with the reason; a file
-that gives none at all, or that can't be what it should be, raises a RegardError of one line.
+that gives none at all, or that can't be what it should be, raises a RegardError of one line. What streams gives pair
+after pair from a file of any size, and its report is complete once the last one was taken.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from regard.data import headers
-from regard.data.columns import NO_FEATURES, Known, cells_of, columns_of
+from regard.data.columns import NO_FEATURES, Known
 from regard.data.features import joined, text_of
 from regard.data.lines import STANDARD_INPUT, shown_name, text_lines
 from regard.data.report import ReadReport
+from regard.data.rows import EMPTY, HALF, NOT_UTF8, Asked, Format, Row, format_of, jsonl_rows, tsv_rows
 from regard.data.text import has_surrogate, normalise, spans_of_words
-from regard.errors import RegardError, did_you_mean, shown
+from regard.errors import RegardError, shown
 from regard.settings import Words
 
-Format = Literal["tsv", "jsonl"]
-
-NOT_UTF8 = "not UTF-8"
 NUL = "a zero byte in it (is it UTF-16?)"
-EMPTY = "an empty line"
 EMPTY_SOURCE = "an empty source"
 EMPTY_TARGET = "an empty target"
 REPEATED = "repeating an earlier pair"
-HALF = "half a surrogate pair"
 SPACED = "tabs or line breaks inside a text, now spaces"
 COLUMNS = "columns (tabs) taken as one text; for the first column alone: cut -f 1 FILE"
 NO_FEATURE = "without features"
 MORE_COLUMNS = "more columns than text and features; those after the second are left out"
+AHEAD = 1000
+"""By how many first lines a stream decides what the columns of a table are."""
 
-_SUFFIXES: dict[str, Format] = {".tsv": "tsv", ".tab": "tsv", ".txt": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _BREAKS = re.compile(r"[\t\n\r\v\f]+")
-_FEATURES = "features"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +67,6 @@ class Pair:
         return f"{self.file}, line {self.line}"
 
 
-# A line that was read: its number, and its source (with features, or None), and targets, or the reason why it has none.
-_Found = tuple[int, tuple[str, str | None, Sequence[str]] | str]
-
-
 def read_pairs(
     path: str | Path,
     *,
@@ -98,22 +88,18 @@ def read_pairs(
 
     Raises RegardError: the file can't be read, is empty, has no such column, or gives no pair.
     """
-    name = shown_name(path)
-    lines = enumerate(text_lines(path), start=1)
-    ahead = [line for line in [next(lines, None)] if line is not None]
-    if not ahead:
-        raise RegardError(f"{name}: the file is empty; it should hold one pair a line")
-    kind = format or _format_of(path, ahead[0][1])
-    rows = _chain(ahead, lines)
-    account = ReadReport(name)  # of what is known of the file as a whole
-    found = (
-        _jsonl(list(rows), account, str(source or "source"), str(target or "target"), features, references, known)
-        if kind == "jsonl"
-        else _tsv(list(rows), account, source, target, features, references, known)
-    )
-    pairs, report = _collect(found, name, references)
-    report.remarks, report.columns = account.remarks, account.columns
-    return pairs, report
+    found, report = _rows(path, Asked(source, target, features, references, known), format, None)
+    return list(_pairs(found, report, references, set())), report
+
+
+def stream_pairs(path: str | Path, asked: Asked, *, format: Format | None = None) -> tuple[Iterator[Pair], ReadReport]:
+    """The same one after the other, in memory that does not grow with the file.
+
+    The columns of a table, and how many are usual, are decided by its first 1,000 lines. Repeated pairs are not noted,
+    since that takes remembering all. What is wrong with the file as a whole is raised after its last pair.
+    """
+    found, report = _rows(path, asked, format, AHEAD)
+    return _pairs(found, report, asked.references, None), report
 
 
 def read_parallel(source_path: str | Path, target_path: str | Path) -> tuple[list[Pair], ReadReport]:
@@ -121,28 +107,21 @@ def read_parallel(source_path: str | Path, target_path: str | Path) -> tuple[lis
 
     Raises RegardError: a file can't be read, both are standard input, they differ in length, or give no pair.
     """
-    if str(source_path) == str(target_path) == STANDARD_INPUT:
-        raise RegardError("standard input can't be both the source and the target; give one of them as a file")
-    sources, targets = shown_name(source_path), shown_name(target_path)
-    rows = list(zip_longest(text_lines(source_path), text_lines(target_path), fillvalue=0))
-    # Only a side that has ended early bears the number; nothing is paired then, since all may have shifted.
-    lengths = [sum(row[side] != 0 for row in rows) for side in (0, 1)]
-    if lengths[0] != lengths[1]:
-        raise RegardError(
-            f"{sources} has {lengths[0]:,} lines and {targets} has {lengths[1]:,}; "
-            "line i of both should belong together, so give files of one length"
+    rows, report = _parallel(source_path, target_path)
+    # Nothing is paired before the lengths are known, since all lines may have shifted.
+    return list(_pairs(list(rows), report, False, set())), report
+
+
+def stream_parallel(source_path: str | Path, target_path: str | Path) -> tuple[Iterator[Pair], ReadReport]:
+    """The same one after the other; files that differ in length are told before the first pair, standard input and a
+    file after the last."""
+    rows, report = _parallel(source_path, target_path)
+    if STANDARD_INPUT not in (str(source_path), str(target_path)):
+        _check_lengths(
+            (str(source_path), str(target_path)),
+            [sum(1 for _ in text_lines(path)) for path in (source_path, target_path)],
         )
-    if not rows:
-        raise RegardError(f"{sources}, {targets}: the files are empty; they should hold one sentence a line")
-
-    def found() -> Iterator[_Found]:
-        for number, (source, target) in enumerate(rows, start=1):
-            if isinstance(source, str) and isinstance(target, str):
-                yield number, (source, None, (target,)) if source.strip() or target.strip() else EMPTY
-            else:
-                yield number, NOT_UTF8
-
-    return _collect(found(), f"{sources} + {targets}", references=False)
+    return _pairs(rows, report, False, None), report
 
 
 def listed_pairs(pairs: Iterable[Any], name: str) -> tuple[list[Pair], ReadReport]:
@@ -153,7 +132,7 @@ def listed_pairs(pairs: Iterable[Any], name: str) -> tuple[list[Pair], ReadRepor
     Raises RegardError, with the number: no pair of two texts; and where none has any text.
     """
 
-    def found() -> Iterator[_Found]:
+    def found() -> Iterator[Row]:
         for number, pair in enumerate(pairs, start=1):
             sides = _sides(pair)
             if sides is None:
@@ -171,7 +150,8 @@ def listed_pairs(pairs: Iterable[Any], name: str) -> tuple[list[Pair], ReadRepor
         raise RegardError(f"{name}: there are none")
     if any(not isinstance(row, str) and row[1] is not None for _, row in rows):
         rows = [(at, row if isinstance(row, str) else (row[0], row[1] or "", row[2])) for at, row in rows]
-    return _collect(rows, name, references=False)
+    report = ReadReport(name)
+    return list(_pairs(rows, report, False, set())), report
 
 
 def read_texts(path: str | Path, features: bool = False) -> tuple[list[str], ReadReport]:
@@ -207,138 +187,6 @@ def sizes_in_words(pairs: Sequence[Pair], report: ReadReport, words: Words) -> l
     return sizes
 
 
-def _format_of(path: str | Path, first_line: str | None) -> Format:
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() != ".gz"]
-    if suffixes and suffixes[-1] in _SUFFIXES:
-        return _SUFFIXES[suffixes[-1]]
-    return "jsonl" if (first_line or "").lstrip().startswith("{") else "tsv"
-
-
-def _chain(
-    ahead: list[tuple[int, str | None]], rest: Iterable[tuple[int, str | None]]
-) -> Iterator[tuple[int, str | None]]:
-    yield from ahead
-    yield from rest
-
-
-def _tsv(
-    rows: list[tuple[int, str | None]],
-    account: ReadReport,
-    source: str | int | None,
-    target: str | int | None,
-    features: str | int | None,
-    references: bool,
-    known: Known | None,
-) -> Iterator[_Found]:
-    name, remarks = account.name, account.remarks
-    found = columns_of(name, [line for _, line in rows], source, target, features, known)
-    account.columns = found.chosen
-    from_column, to_column, needed = found.source, found.target, found.needed
-    with_features = found.features is not None
-    if found.header is not None:
-        rows = rows[1:]
-        remarks.append(headers.taken(found.header))
-    elif len(first := cells_of(rows[0][1])) >= needed:
-        doubt = headers.doubt(first[from_column], first[to_column])
-        remarks += [doubt] if doubt else []
-    widths = Counter(line.count("\t") + 1 for _, line in rows if line and line.strip())
-    usual = max(widths, key=lambda width: (widths[width], width), default=0)
-    if widths and max(widths) < needed:
-        raise RegardError(
-            f"{name}: column {needed} is asked for{' (features beside source and target)' * with_features}, and no "
-            f"line has more than {max(widths)} (columns are separated by tabs); give the columns, or two parallel files"
-        )
-    for number, line in rows:
-        if line is None:
-            yield number, NOT_UTF8
-            continue
-        if not line.strip():
-            yield number, EMPTY
-            continue
-        cells = line.split("\t")
-        if len(cells) < needed:
-            yield number, f"fewer than {needed} columns"
-            continue
-        beside = None if found.features is None else cells[found.features]
-        if references:
-            answers = [cell for index, cell in enumerate(cells) if index >= to_column and index != found.features]
-            yield number, (cells[from_column], beside, answers)
-        elif len(cells) > usual:  # a stray tab may have moved everything after it
-            yield number, f"more columns than the usual {usual}"
-        else:
-            yield number, (cells[from_column], beside, (cells[to_column],))
-
-
-def _jsonl(
-    rows: Sequence[tuple[int, str | None]],
-    account: ReadReport,
-    source: str,
-    target: str,
-    features: str | int | None,
-    references: bool,
-    known: Known | None,
-) -> Iterator[_Found]:
-    name, beside_in = account.name, None if str(features) == NO_FEATURES else str(features or _FEATURES)
-    met: Counter[str] = Counter()
-    if features is None and not _all_have(rows, _FEATURES):
-        column = None if known is None else known[2]
-        beside_in = _FEATURES if column is not None and column.isdecimal() else column
-    elif features is None:
-        account.columns = {"data.features": (_FEATURES, "every line has such a field")}
-    needed = (source, target) if beside_in is None else (source, target, beside_in)
-    for number, line in rows:
-        if line is None:
-            yield number, NOT_UTF8
-            continue
-        if not line.strip():
-            yield number, EMPTY
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            yield number, "not JSON"
-            continue
-        if not isinstance(record, dict):
-            yield number, "not a JSON object"
-            continue
-        met.update(record.keys())
-        missing = [field for field in needed if field not in record]
-        if missing:
-            yield number, f"no field {missing[0]!r}"
-            continue
-        answers = record[target] if isinstance(record[target], list) else [record[target]]
-        beside = None if beside_in is None else record[beside_in]
-        if isinstance(beside, list) and all(isinstance(one, str) for one in beside):
-            beside = ";".join(beside)
-        texts = (record[source], *answers, "" if beside_in is None else beside)
-        if not all(isinstance(text, str) for text in texts):
-            yield number, "a field that is not text"
-        elif any(map(has_surrogate, texts)):
-            yield number, HALF
-        else:
-            yield number, (record[source], beside, answers if references else answers[:1] or [""])
-    for field in needed:
-        if met and field not in met:
-            fields = list(met) if len(met) == 2 and not {source, target} & set(met) else ["FIELD", "FIELD"]
-            meant = did_you_mean(field, sorted(met))
-            raise RegardError(f"{name}: no line has a field {field!r}{meant} ({headers.column_flags(*fields)})")
-
-
-def _all_have(rows: Iterable[tuple[int, str | None]], field: str) -> bool:
-    """Whether all lines that are JSON objects, and there are such, have a text or a list in this field."""
-    seen = False
-    for _, line in rows:
-        try:
-            record = json.loads(line or "")
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict):
-            if not isinstance(record.get(field), (str, list)):
-                return False
-            seen = True
-    return seen
-
-
 def _sides(pair: Any) -> tuple[str, str | None, str] | None:
     """A pair's text, features and target; None where it is no pair of texts."""
     if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
@@ -354,10 +202,58 @@ def _clean(text: str) -> str:
     return _BREAKS.sub(" ", text.strip().lstrip("\ufeff")).strip()
 
 
-def _collect(found: Iterable[_Found], name: str, references: bool) -> tuple[list[Pair], ReadReport]:
+def _rows(path: str | Path, asked: Asked, format: Format | None, ahead: int | None) -> tuple[Iterator[Row], ReadReport]:
+    """The rows of a table, whose columns are decided by so many first lines, or by all of them."""
+    name = shown_name(path)
+    lines = enumerate(text_lines(path), start=1)
+    first = list(islice(lines, ahead))
+    if not first:
+        raise RegardError(f"{name}: the file is empty; it should hold one pair a line")
     report = ReadReport(name)
-    pairs: list[Pair] = []
-    seen: set[tuple[str, str]] = set()
+    rows = jsonl_rows if (format or format_of(path, first[0][1])) == "jsonl" else tsv_rows
+    return rows(first, lines, report, asked), report
+
+
+def _parallel(source_path: str | Path, target_path: str | Path) -> tuple[Iterator[Row], ReadReport]:
+    """The rows of two files; where these differ in length, that is raised after the last."""
+    if str(source_path) == str(target_path) == STANDARD_INPUT:
+        raise RegardError("standard input can't be both the source and the target; give one of them as a file")
+    sources, targets = shown_name(source_path), shown_name(target_path)
+
+    def rows() -> Iterator[Row]:
+        lengths = [0, 0]
+        sides = zip_longest(text_lines(source_path), text_lines(target_path), fillvalue=0)
+        for number, (source, target) in enumerate(sides, start=1):
+            # A side that has ended bears the number.
+            lengths = [length + (side != 0) for length, side in zip(lengths, (source, target), strict=True)]
+            if isinstance(source, str) and isinstance(target, str):
+                yield number, (source, None, (target,)) if source.strip() or target.strip() else EMPTY
+            else:
+                yield number, NOT_UTF8
+        _check_lengths((sources, targets), lengths)
+
+    return rows(), ReadReport(f"{sources} + {targets}")
+
+
+def _check_lengths(names: Sequence[str], lengths: Sequence[int]) -> None:
+    """Raises RegardError where two files that belong together differ in their lines, or have none."""
+    (source, target), (sources, targets) = names, lengths
+    if sources != targets:
+        raise RegardError(
+            f"{source} has {sources:,} lines and {target} has {targets:,}; "
+            "line i of both should belong together, so give files of one length"
+        )
+    if not sources:
+        raise RegardError(f"{source}, {target}: the files are empty; they should hold one sentence a line")
+
+
+def _pairs(
+    found: Iterable[Row], report: ReadReport, references: bool, seen: set[tuple[str, str]] | None
+) -> Iterator[Pair]:
+    """The pairs of the rows that give one; what became of the others is told in the report.
+
+    Those in `seen` are noted as repeated. Raises RegardError where the rows as a whole can't be what they should be.
+    """
     for number, row in found:
         if not report.lines:
             report.first = number
@@ -379,14 +275,13 @@ def _collect(found: Iterable[_Found], name: str, references: bool) -> tuple[list
             source = joined(source, features)
             if not features:
                 report.note(NO_FEATURE, number)
-        key = (source, targets[0])
-        if key in seen:
-            report.note(REPEATED, number)
-        seen.add(key)
-        pairs.append(Pair(source, targets[0], name, number, tuple(targets) if references else ()))
-    report.kept = len(pairs)
+        if seen is not None:
+            if (source, targets[0]) in seen:
+                report.note(REPEATED, number)
+            seen.add((source, targets[0]))
+        report.kept += 1
+        yield Pair(source, targets[0], report.name, number, tuple(targets) if references else ())
     _check(report)
-    return pairs, report
 
 
 def _check(report: ReadReport) -> None:
