@@ -35,8 +35,6 @@ PUBLISHED: dict[str, dict[str, float | None]] = {
     "2022": {"ara": 78.5, "hun": 77.2, "kat": 87.3, "pol": 69.5, "tur": 39.7},
 }
 SETTINGS: dict[str, Any] = {
-    "data.source_tokens": "character",
-    "data.target_tokens": "character",
     "model.encoder.width": 256,
     "model.decoder.width": 256,
     "model.embedding": 128,

@@ -329,9 +329,10 @@ class DataSettings:
         features: the column of the source's features, such as V;PST;3;SG beside a lemma, by number or name; 0: there is
             none; none: recognised by what it holds, behind the target or before it. Each is a symbol of its own that
             stands before the tokens of the source.
-        source_tokens: character, symbols (what white space separates; symbols:SIZE, the most frequent, all others being
-            one unknown), bpe:SIZE, unigram:SIZE (without :SIZE one that suits the texts, such that a subword is met
-            about 50 times), or a tokenizer.json or SentencePiece .model file.
+        source_tokens: character (a letter with its marks), code_point (letters and marks apart), symbols (what white
+            space separates; symbols:SIZE, the most frequent, all others being one unknown), bpe:SIZE, unigram:SIZE
+            (without :SIZE one that suits the texts, such that a subword is met about 50 times), or a tokenizer.json or
+            SentencePiece .model file.
         target_tokens: the same for the target.
         source_dropout: of bpe, the probability of leaving out a merge in training, so that a text is cut otherwise
             every time (Provilkov et al. 2020).

@@ -14,6 +14,10 @@ WORDS = TEXT.split()
 G2P = ("ady", "arm", "bul", "fre", "geo", "hin", "jpn", "vie")
 
 
+#: Six consonants of Hindi, each with seven vowel signs.
+SYLLABLES = [consonant + vowel for consonant in "कगतदपम" for vowel in "ािीुूेो"]
+
+
 def sentences(count: int, length: int = 8) -> list[str]:
     return [
         " ".join(WORDS[(line * 7 + place * place) % len(WORDS)] for place in range(length)) + "."
@@ -33,6 +37,11 @@ def sentences(count: int, length: int = 8) -> list[str]:
         (["ไปไหนมา", "กินข้าว"] * 100, "character", "no spaces"),
         (sentences(300), "character", "300 lines are few"),
         (sentences(2000), "bpe:500", "2,000 lines with 16,000 words suffice for 500 subwords"),
+        (
+            [first + second for first in SYLLABLES for second in SYLLABLES],
+            "code_point",
+            "42 letters with marks are made of 13",
+        ),
         ([], "character", "no text"),
         (["", " "], "character", "no text"),
     ],
@@ -56,7 +65,8 @@ def test_sizes(words: int, size: int) -> None:
     [
         ("tatoeba-cmn/train.tsv.gz", "bpe:4000", "character"),
         ("tatoeba-ben/train.tsv", "bpe:500", "bpe:500"),
-        *((f"g2p-sigmorphon2020/{code}_train.tsv", "character", "symbols") for code in G2P),
+        *((f"g2p-sigmorphon2020/{code}_train.tsv", "character", "symbols") for code in G2P if code != "hin"),
+        ("g2p-sigmorphon2020/hin_train.tsv", "code_point", "symbols"),
     ],
 )
 def test_public_corpora(corpora: Path, corpus: str, source: str, target: str) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from regard.data.encoding import Encoding
 from regard.data.special import SPECIALS
+from regard.data.tables import CharacterTokeniser
 from regard.data.text import normalise
 from regard.data.tokenisers import (
     Tokeniser,
@@ -35,7 +36,7 @@ TEXTS = [
     "👩‍👩‍👧 x\u2028y\tz\x85",
 ] * 4
 ALPHABET = "".join(sorted({character for text in TEXTS for character in unicodedata.normalize("NFC", text)}))
-KINDS = ["character", "symbols", "bpe:250", "unigram:250"]
+KINDS = ["character", "code_point", "symbols", "bpe:250", "unigram:250"]
 KNOWN_TEXT = st.lists(st.sampled_from([*ALPHABET, *"".join(TEXTS[:8]).split()]), max_size=30).map("".join)
 
 
@@ -71,7 +72,7 @@ def test_offsets_hold_for_any_text(kind: str, text: str) -> None:
     assert made.encode_ids([text]) == [list(encoding.ids)]
 
 
-@pytest.mark.parametrize("kind", ["character", "bpe:250", "unigram:250"])
+@pytest.mark.parametrize("kind", ["character", "code_point", "bpe:250", "unigram:250"])
 @given(text=KNOWN_TEXT)
 def test_round_trip(kind: str, text: str) -> None:
     made = tokeniser(kind)
@@ -80,7 +81,7 @@ def test_round_trip(kind: str, text: str) -> None:
         assert made.decode(encoding.ids) == normalise(text)
 
 
-@pytest.mark.parametrize("kind", ["character", "bpe:250", "unigram:250"])
+@pytest.mark.parametrize("kind", ["character", "code_point", "bpe:250", "unigram:250"])
 @pytest.mark.parametrize("casing", ["keep", "fold"])
 @pytest.mark.parametrize("text", TEXTS[:8])
 def test_round_trip_of_the_training_texts(kind: str, casing: str, text: str) -> None:
@@ -91,7 +92,7 @@ def test_round_trip_of_the_training_texts(kind: str, casing: str, text: str) -> 
 
 
 @pytest.mark.parametrize("text", [" ", "  ", " a", "a ", " 汤姆", "汤姆 ", " 汤姆 Tom  ", "Tom  Tom", "汤 姆", ""])
-@pytest.mark.parametrize("kind", ["character", "bpe:250", "unigram:250"])
+@pytest.mark.parametrize("kind", ["character", "code_point", "bpe:250", "unigram:250"])
 def test_spaces_survive(kind: str, text: str) -> None:
     made = tokeniser(kind)
     assert made.decode(made.encode(text).ids) == text
@@ -210,6 +211,14 @@ def test_clusters_met_once_are_spelled() -> None:
     assert made.encode("কে").pieces == ("কে",)
     assert made.encode("কি").pieces == ("ক", "ি")
     assert made.encode("কি").words == (0, 0)
+
+
+def test_code_points_are_always_spelled() -> None:
+    made = make_tokeniser("code_point", ["কে কে কি"])
+    assert made.encode("কেে").pieces == ("ক", "ে", "ে")
+    assert made.vocabulary[len(SPECIALS) :] == tuple(sorted(" ককেি".replace("কে", "ে")))
+    assert isinstance(made, CharacterTokeniser)
+    assert made.extended(["খি খি"]).encode("খি").pieces == ("খ", "ি")
 
 
 def test_casing() -> None:

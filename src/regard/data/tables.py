@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ class _Table(Special):
 
 @dataclass(frozen=True)
 class CharacterTokeniser(_Table):
-    """One piece a grapheme cluster.
+    """One piece a grapheme cluster (`character`), or a code point (`code_point`), whose vocabulary has no clusters.
 
     A cluster that the vocabulary lacks is spelled by its code points, where it has one of those; else the whole
     cluster is one unknown piece.
@@ -52,19 +52,19 @@ class CharacterTokeniser(_Table):
     kind: str = "character"
 
     @classmethod
-    def train(cls, texts: Iterable[str], casing: Casing = "keep") -> CharacterTokeniser:
-        """The table of all code points of `texts`, and of all clusters that occur twice (a cluster met once is better
-        spelled: its own piece would hardly be trained)."""
+    def train(cls, texts: Iterable[str], casing: Casing = "keep", kind: str = "character") -> CharacterTokeniser:
+        """The table of all code points of `texts`, and for `character` of all clusters that occur twice (a cluster met
+        once is better spelled: its own piece would hardly be trained)."""
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(graphemes(normalise(text, casing)))
         points = {point for cluster in counts for point in cluster}
-        clusters = {cluster for cluster, count in counts.items() if count > 1}
-        return cls((*SPECIALS, *sorted(points | clusters)), casing)
+        clusters = {cluster for cluster, count in counts.items() if count > 1} if kind == "character" else set()
+        return cls((*SPECIALS, *sorted(points | clusters)), casing, kind)
 
     def extended(self, texts: Iterable[str]) -> CharacterTokeniser:
         """The same with what `texts` have beyond it, after its own."""
-        return CharacterTokeniser(self._with(self.train(texts, self.casing)), self.casing)
+        return replace(self, vocabulary=self._with(self.train(texts, self.casing, self.kind)))
 
     def encode(self, text: str) -> Encoding:
         text = normalise(text, self.casing)
@@ -152,5 +152,5 @@ def load_table(facts: Mapping[str, Any], path: Path) -> CharacterTokeniser | Sym
         SPECIALS
     ):
         raise RegardError(f"{path}: its vocabulary is damaged; take the file from the model's original folder")
-    table = CharacterTokeniser if facts["kind"] == "character" else SymbolTokeniser
-    return table(vocabulary, "fold" if facts["casing"] == "fold" else "keep")
+    table = SymbolTokeniser if facts["kind"] == "symbols" else CharacterTokeniser
+    return table(vocabulary, "fold" if facts["casing"] == "fold" else "keep", facts["kind"])

@@ -1,7 +1,7 @@
 """Tokenisers: what every one of them can do, and how one is made from a setting, saved and loaded.
 
-The setting is `character`, `symbols`, `symbols:SIZE`, `bpe:SIZE`, `unigram:SIZE`, or the path of a `tokenizer.json` or
-of a SentencePiece `.model`. The two sides of a pair each have their own, or share one (`joint`).
+The setting is `character`, `code_point`, `symbols`, `symbols:SIZE`, `bpe:SIZE`, `unigram:SIZE`, or the path of a
+`tokenizer.json` or of a SentencePiece `.model`. The two sides of a pair each have their own, or share one (`joint`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from regard.data.tables import CharacterTokeniser, SymbolTokeniser, load_table
 from regard.data.text import Casing
 from regard.errors import RegardError, did_you_mean
 
-KINDS = ("character", "symbols", "bpe", "unigram")
+KINDS = ("character", "code_point", "symbols", "bpe", "unigram")
+CHARACTERS = ("character", "code_point")
 """The kinds that are made from the training texts."""
 
 LARGEST_VOCABULARY = 1_000_000
@@ -91,10 +92,10 @@ def make_tokeniser(setting: str, texts: Sequence[str], casing: Casing = "keep") 
         )
     if not any(text.strip() for text in texts):
         raise RegardError(f"tokeniser {setting!r}: there are no texts to make it from")
-    if kind == "character" and size_text:
+    if kind in CHARACTERS and size_text:
         raise RegardError(f"tokeniser {setting!r}: {kind} takes no size")
-    if kind == "character":
-        return CharacterTokeniser.train(texts, casing)
+    if kind in CHARACTERS:
+        return CharacterTokeniser.train(texts, casing, kind)
     if kind == "symbols" and not size_text:
         return SymbolTokeniser.train(texts, casing)
     if size_text and not re.fullmatch(r"[0-9]{1,7}", size_text):
@@ -145,7 +146,7 @@ def load_tokeniser(folder: str | Path, name: str) -> Tokeniser:
     """
     facts, path = load_facts(folder, name)
     kind = facts["kind"].partition(":")[0]
-    if kind in ("character", "symbols"):
+    if kind in (*CHARACTERS, "symbols"):
         return load_table(facts, path)
     if kind in ("bpe", "unigram"):
         from regard.data.subwords import load_subwords

@@ -19,7 +19,7 @@ from regard.data.encoding import Encoding
 from regard.data.features import FeaturedTokeniser, check_some, joined, parted
 from regard.data.features import given as given_source
 from regard.data.media import Images, Item, Sounds, Source, encode, listed, name_of
-from regard.data.tokenisers import Tokeniser
+from regard.data.tokenisers import CHARACTERS, Tokeniser
 from regard.errors import RegardError, did_you_mean, shown
 from regard.folder import FACTS, WEIGHTS, Facts, load_facts, load_settings, load_sides, load_weights, weight_shapes
 from regard.maps import AttentionMap, Tokens
@@ -352,11 +352,7 @@ class Predictor:
         if text is None or not (said := _clean(text)):
             return None
         # For characters a space is a token, and says that the word before it is over.
-        if (
-            self.target.kind == "character"
-            and text[-1].isspace()
-            and self.target.unk not in self.target.encode(" ").ids
-        ):
+        if self.target.kind in CHARACTERS and text[-1].isspace() and self.target.unk not in self.target.encode(" ").ids:
             said += " "
         return self.target.encode(said)
 
