@@ -129,6 +129,7 @@ def made(seed: int, source: Tokeniser, target: Tokeniser, copies: bool = True) -
 def test_several_models_copy_together() -> None:
     source, target = SymbolTokeniser.train(["the cat sat"]), SymbolTokeniser.train(["le cat 5"])
     members = [made(seed, source, target) for seed in (1, 2)]
+    torch.nn.init.constant_(members[1].model.readout.gate.bias, -1.0)  # type: ignore[union-attr]
     both = EnsemblePredictor(members, ["one", "two"])
     found = both.predict(["Zoë the cat", "5 Bob"], max_length=4, min_length=2)
     assert set(found[0].text.split()) <= {"Zoë", "the", "cat"}
@@ -137,7 +138,14 @@ def test_several_models_copy_together() -> None:
         probabilities = [model.likelihood([each.source], [each.text])[0] for model in (*members, both)]
         one, other, mean = (np.exp(each.log_probs) for each in probabilities if each is not None)
         assert np.allclose(mean, (one + other) / 2, rtol=1e-4)
-        assert each.copied == ()
+        # Of the mean's probability so much was copied, from the same places: each member's share by its part of it.
+        maps = [model.align([each.source], [each.text], weights="posterior")[0] for model in (*members, both)]
+        first, second, together = (map.matrix for map in maps if map is not None)
+        wanted = (one[:, None] * first + other[:, None] * second) / (one + other)[:, None]
+        assert np.allclose(together, wanted, atol=1e-4)
+        assert np.allclose(each.copied, together.sum(-1)[: len(each.copied)], atol=1e-4)
+        assert len(each.copied) == len(each.text.split())
+        assert 0.5 < min(each.copied) <= max(each.copied) <= 1 + 1e-6
     with pytest.raises(RegardError, match=r"one copies tokens of the source \(model\.copy\), and two does not"):
         EnsemblePredictor([members[0], made(3, source, target, copies=False)], ["one", "two"])
     with pytest.raises(RegardError, match="and cut it otherwise"):

@@ -124,6 +124,44 @@ def test_the_posterior_is_the_share_that_was_copied(name: str) -> None:
     assert float(found[0, 0, 1, [0, 1, 3]].abs().max()) == 0, "only the places of the token itself"
 
 
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("entmax", "local")])  # whose p may be 0
+def test_smoothing_is_the_cross_entropy_with_a_distribution(name: str) -> None:
+    """q(y) = (1 - s) [y = y*] + s / V over the vocabulary, token by token, with p of every token as steps say it."""
+    made, pairs, smoothing, total = made_of(name), batch(SOURCES, TARGETS), 0.3, 0.0
+    with torch.no_grad():
+        found = made.loss(pairs, smoothing).nll
+        encoded = made.encode(pairs.source, pairs.source_lengths)
+        memory, state = made.prepare(encoded), made.start(encoded, 1)
+        for place in range(pairs.target_in.shape[1]):
+            step = made.step(pairs.target_in[:, place : place + 1], memory, state)
+            state = step.state
+            for row, there in enumerate(pairs.target_mask[:, place].tolist()):
+                right = int(pairs.target_out[row, place])
+                log_p = step.log_probs[row, 0].clamp(min=-700).tolist()  # of what the source does not have, -inf
+                q = [
+                    smoothing / VOCABULARY * (y < VOCABULARY) + (1 - smoothing) * (y == right)
+                    for y in range(len(log_p))
+                ]
+                assert sum(q) == pytest.approx(1)
+                total -= there * sum(part * log for part, log in zip(q, log_p, strict=True))
+    own = pairs.target_out[pairs.target_mask] >= VOCABULARY
+    assert 0 < int(own.sum()) < len(own)
+    assert float(found) == pytest.approx(total, abs=1e-9)
+
+
+def test_smoothing_lets_a_token_that_is_only_copied_be_learned() -> None:
+    """The least loss is where p(y*) = 1 - s, and the rest is spread over the vocabulary."""
+    made, smoothing = model(settings(copy=True)).train(), 0.2
+    pairs = batch([np.array([[1, VOCABULARY], [5, 5]])], [np.array([VOCABULARY])])
+    learner = torch.optim.Adam(made.parameters(), 0.05)
+    for _ in range(200):
+        learner.zero_grad()
+        made.loss(pairs, smoothing).nll.backward()
+        learner.step()
+    said = made.eval().forced(pairs).log_probs[0].exp().tolist()
+    assert said == pytest.approx([1 - smoothing, 1 - smoothing + smoothing / VOCABULARY], abs=0.01)
+
+
 @pytest.mark.parametrize("name", ["lstm, fed", "transformers", "entmax"])
 def test_half_precision_stays_finite(name: str) -> None:
     made = made_of(name).float().train()

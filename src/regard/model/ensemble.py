@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from regard.attention import dense
 from regard.attention.trees import tree
 from regard.errors import RegardError
-from regard.model.contracts import Observed, ObservedStep, Pairs
+from regard.model.contracts import POSTERIOR, Observed, ObservedStep, Pairs
 from regard.model.encoder_decoder import EncoderDecoder, Forced, Step
 
 CROSS = ("cross", 0)
@@ -108,14 +108,25 @@ class Ensemble(nn.Module):
         return Step(mean_of_logs([each.log_probs for each in steps]), tuple(each.state for each in steps), observed)  # type: ignore[arg-type]
 
     def forced(self, batch: Pairs, observe: Collection[str] = ()) -> Forced:
-        """log p of every token of given targets, and the mean of the weights: as `EncoderDecoder.forced`."""
-        _check(observe)
+        """log p of every token of given targets, and the mean of the weights: as `EncoderDecoder.forced`.
+
+        Of members that copy, `posterior` is how much of each token's mean probability was copied from where: that of
+        each member by its part of the mean, sum_k p_k(y) copied_k / sum_k p_k(y).
+        """
+        copies = all(member.settings.copy for member in self._all)
+        _check(set(observe) - ({POSTERIOR} if copies else set()))
         found = [
-            member.forced(_own(batch, number), observe if shown else ())
+            member.forced(_own(batch, number), [place for place in observe if shown or place == POSTERIOR])
             for number, (member, shown) in enumerate(zip(self._all, self.shown, strict=True))
         ]
-        observed = self._mean_weights([each.observed for each in found])
-        return Forced(mean_of_logs([each.log_probs for each in found]), found[0].mask, observed)
+        logs = [each.log_probs for each in found]
+        observed = dict(self._mean_weights([_of_cross(each.observed) for each in found]))
+        if POSTERIOR in observe:
+            parts = torch.stack(logs).softmax(0)[:, :, None, :, None]  # (K, B, 1, T, 1)
+            observed[POSTERIOR, 0] = (parts * torch.stack([dense(each.observed[POSTERIOR, 0]) for each in found])).sum(
+                0
+            )
+        return Forced(mean_of_logs(logs), found[0].mask, observed)
 
     @property
     def _all(self) -> list[EncoderDecoder]:
@@ -148,6 +159,10 @@ def mean_of_logs(logs: Sequence[Tensor]) -> Tensor:
 def _own(batch: Any, number: int) -> Any:
     """The batch as one of the members is given it."""
     return replace(batch, source=batch.source.of[number], source_lengths=batch.source_lengths.of[number])
+
+
+def _of_cross(observed: Observed) -> Observed:
+    return {key: weights for key, weights in observed.items() if key[0] == CROSS[0]}
 
 
 def _check(observe: Collection[str]) -> None:

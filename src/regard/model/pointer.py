@@ -35,7 +35,12 @@ class PointerReadout(SoftmaxReadout):
     come after the V of the vocabulary: log-probabilities are (B, Q, V + S).
 
     All is summed in log space. The loss compares the source's tokens with the targets, (B, T, S), and has nothing of
-    the size T x V x S; label smoothing spreads over the vocabulary, copied tokens among it.
+    the size T x V x S.
+
+    Label smoothing takes for right, where y* is, the distribution q(y) = (1 - s) [y = y*] + s / V [y < V]: it spreads
+    over the vocabulary, whose tokens may be copied as well as made. q sums to 1 for a y* that can only be copied too,
+    and is reached there by leaving s to the vocabulary. The source's own tokens get no part of s: a weight may be
+    exactly 0, and the loss of a token of the vocabulary is bounded all the same by what the softmax gives it.
 
     Args:
         settings: of the model.
@@ -64,7 +69,7 @@ class PointerReadout(SoftmaxReadout):
     def nll(  # type: ignore[override]
         self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Copies, smoothing: float = 0.0
     ) -> tuple[Tensor, Auxiliary]:
-        """The sum of -log p(target) where mask (B, T) is True, smoothed over the vocabulary."""
+        """The sum of -log p(target) where mask (B, T) is True; smoothed, of -sum_y q(y) log p(y)."""
         share, copied = self._parts(output, memory)
         logs = self.log_probs(output)
         total = -(self._of_target(logs, share, copied, target, memory) * mask).sum()

@@ -384,9 +384,7 @@ class Predictor:
             else no_answer(self, source, most, asked)
             for number, (source, asked) in enumerate(parts)
         ]
-        # What was copied in the mean of several models is no one's.
-        alone = self.copying is not None and isinstance(self.model, EncoderDecoder)
-        return made if not alone else with_copied(self, made, [source for source, _ in parts])
+        return made if self.copying is None else with_copied(self, made, [source for source, _ in parts])
 
     def _search(
         self, parts: Sequence[tuple[Encoding | Item, Asked]], settings: SearchSettings
