@@ -56,6 +56,20 @@ def test_two_processes_are_one(whole: Path, tmp_path: Path) -> None:
     assert found.predict("one two").log_prob < 0
 
 
+def test_two_processes_cut_texts_as_one(tmp_path: Path) -> None:
+    """What BPE dropout draws follows from the seed, the epoch and the pair, not from the process that learns it."""
+    data = {"source_tokens": "bpe:40", "target_tokens": "bpe:20", "source_dropout": 0.4, "target_dropout": 0.4}
+    (tmp_path / "pairs.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in backwards(60)))
+    for name, how in (("one", ONE), ("two", TWO)):
+        given = {**how, "data": data, "training": {**how["training"], "updates": 12, "warmup": 4}}
+        run.train(tmp_path / "pairs.tsv", out=tmp_path / name, **given)
+    one, two = records(tmp_path / "one"), records(tmp_path / "two")
+    assert len(one) == len(two) > 0
+    for first, second in zip(one, two, strict=True):
+        assert second == {name: pytest.approx(value, rel=1e-6) for name, value in first.items()}
+    assert same_weights(tmp_path / "one", tmp_path / "two")
+
+
 @pytest.mark.parametrize("world", [2, 3, 5])
 def test_every_example_is_learned_from_once_an_epoch_whatever_the_number_of_processes(
     tmp_path: Path, world: int

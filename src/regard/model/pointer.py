@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -104,10 +106,14 @@ class PointerReadout(SoftmaxReadout):
         return Said(whole.scatter(2, at, torch.logaddexp(whole.gather(2, at), together)), None, {})
 
     def posterior(self, output: DecoderOutput, target: Tensor, mask: Tensor, memory: Copies) -> Observed:
-        """How much of p(target) was copied from each place, as weights (B, 1, T, S); the rest was not copied."""
+        """How much of p(target) was copied from each place, as weights (B, 1, T, S); the rest was not copied.
+
+        From places whose weight is 0 nothing was, not even where p(target) is 0.
+        """
         share, copied = self._parts(output, memory)
         total = self._of_target(self.log_probs(output), share, copied, target, memory)
         found = (copied - total[..., None]).exp() * self._is(target, memory) * mask[..., None]
+        found = found.masked_fill(copied <= math.log(torch.finfo(copied.dtype).tiny), 0.0)
         return {(POSTERIOR, 0): found[:, None]}
 
     # Parts ------------------------------------------------------------------------------------------------------------
