@@ -13,6 +13,7 @@ from regard.data.batches import evaluation_batches
 from regard.data.collate import Batch, side_by_side, with_targets
 from regard.data.examples import Examples
 from regard.data.media import Generators, Source
+from regard.data.text import normalise
 from regard.data.tokenisers import Tokeniser
 from regard.errors import NotNumbersError
 from regard.evaluation import METRICS, score
@@ -121,7 +122,9 @@ def validate(predictor: Predictor, examples: Examples, metric: str) -> Validatio
     except NotNumbersError:
         return Validation(loss, metric, math.nan, zeros)
     targets = [examples.pairs[index].targets for index in chosen]
-    return Validation(loss, metric, score(metric, [each.text for each in found], targets).value, zeros)
+    # A model that folds case says nothing in upper case; its targets are compared as it learns them.
+    measured = score(metric, [each.text for each in found], targets, lowercase=predictor.target.casing == "fold")
+    return Validation(loss, metric, measured.value, zeros)
 
 
 def samples(predictor: Predictor, examples: Examples, chosen: Sequence[int]) -> str:
@@ -133,7 +136,8 @@ def samples(predictor: Predictor, examples: Examples, chosen: Sequence[int]) -> 
         return "  (no samples: the model's probabilities are no numbers)"
     for index, found in zip(chosen, said, strict=True):
         pair = examples.pairs[index]
-        verdict = "right" if found.text == pair.target else f"should be: {pair.target}"
+        target = normalise(pair.target, predictor.target.casing)
+        verdict = "right" if found.text == target else f"should be: {target}"
         shown.append(f"  {pair.source}  ->  {found.text}  ({verdict})")
         if len(shown) == 1 and found.attention is not None:
             shown += [f"    {line}" for line in found.attention.reading(3).splitlines()]
