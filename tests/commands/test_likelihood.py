@@ -101,7 +101,28 @@ def test_rows_and_objects_tell_the_same_in_the_order_of_the_pairs(
         assert row["source"] == one["source"]
         assert [float(each) for each in row["log_probs"].split()] == pytest.approx(one["log_probs"], abs=1e-4)
         assert float(row["log_prob"]) == pytest.approx(one["log_prob"], abs=1e-4)
-        assert row["token"] == one["tokens"][one["least"]]
+        assert row["token"] == one["token"] == one["tokens"][one["place"]]
+        assert float(row["least"]) == pytest.approx(one["least"], abs=1e-4)
+
+
+def test_tokens_never_seen_in_training_are_told(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pairs.tsv").write_text("one\t1\ntwo\tq9\n")
+    assert main(["likelihood", str(model_folder), str(tmp_path / "pairs.tsv")]) == 0
+    assert "kept, a target with tokens never seen in training: 1 (line 2)" in capsys.readouterr().err
+
+
+def test_features_that_the_model_does_not_know_are_told(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pairs.tsv").write_text("one\tV;PST\t1\ntwo\tV;3;SG\t2\n")
+    assert main(["likelihood", str(model_folder), str(tmp_path / "pairs.tsv")]) == 0
+    assert "column 2 holds features, such as" in capsys.readouterr().err
+    assert main(["predict", str(model_folder), "one\tV;PST"]) == 0
+    assert "trained without features" in capsys.readouterr().err
+    with pytest.raises(regard.RegardError, match="this model was trained without features"):
+        regard.load(model_folder, device="cpu").predict(("one", "V;PST"))
 
 
 class Slow(io.RawIOBase):

@@ -128,7 +128,15 @@ def test_texts_to_predict_from(tmp_path: Path) -> None:
     texts, report = read_texts(path, features=True)
     assert texts == ["walk\tV;PST", "see", "", "be\tV"]
     assert "without features: 1 (line 2)" in str(report)
-    assert "more columns than text and features; those after the second are left out: 1 (line 4)" in str(report)
+    assert "more columns than text and features, of which only these are read: 1 (line 4)" in str(report)
+
+
+def test_texts_to_predict_from_in_a_table(tmp_path: Path) -> None:
+    """A file of the form that was trained on, with the form before the features."""
+    path = written(tmp_path / "a.txt", "walk\twalked\tV;PST\nsee\tsees\tV;3;SG\n")
+    texts, report = read_texts(path, features=True)
+    assert texts == ["walk\tV;PST", "see\tV;3;SG"]
+    assert "column 3 holds the features" in str(report)
 
 
 class TestTokeniser:

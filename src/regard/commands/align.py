@@ -36,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     if "symmetrise" in options and "reverse" not in options:
         raise RegardError("--symmetrise is for two directions; give the other model by --reverse too")
     pairs, report = read(given.pairs, options.get("target"), like=load_settings(Path(given.model)).data)
-    if report.left_out_count or report.noted:
+    if report.left_out_count or report.noted or report.remarks:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     tell_unspaced(pairs, given.words)
     model = load(*folders_of(given), device=given.device)
@@ -89,7 +89,7 @@ def add_way(to: argparse._ActionsContainer) -> None:
         choices=("prior", "posterior"),
         default="prior",
         help="prior: the weights that a word was predicted with; posterior: where it came from, given the whole "
-        "target (models with model.context marginal or monotonic) (default: prior)",
+        "target (models with model.context marginal or monotonic, or model.copy) (default: prior)",
     )
     to.add_argument("--layer", type=int, metavar="N", help="of the cross-attention, from 0 (default: the one shown)")
     to.add_argument("--head", type=int, metavar="N", help="of the layer; -1: the mean of all (default: the one shown)")

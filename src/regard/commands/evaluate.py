@@ -127,7 +127,7 @@ def _read(given: argparse.Namespace, data: DataSettings) -> _Test:
         raise RegardError("--references are columns of one file; leave out --target")
     medium = data.medium or "text"
     pairs, report, _ = read_any(given.pairs, target, DataSettings(medium=medium), given.references, like=data)
-    if report.left_out_count or report.noted:
+    if report.left_out_count or report.noted or report.remarks:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     side = "source" if medium == "text" else "target"
     lengths = [len(word_spans(pair.text if side == "source" else pair.target)) for pair in pairs]

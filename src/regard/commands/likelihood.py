@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from regard.data.report import ReadReport
     from regard.predictor import Likelihood, Predictor
 
+_STRANGE = "a target with tokens never seen in training"
 _NOT_SAID = "a side that is too long or can't be read"
 _AT_ONCE = {"text": 1000, "image": 100, "sound": 100}
 _COLUMNS = ("log_prob", "per_token", "least", "token", "line", "source", "target", "log_probs")
@@ -64,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
         print("\t".join(_COLUMNS))
     for line in lines:
         print(line, flush=by is None)
-    if report.left_out_count or report.noted:
+    if report.left_out_count or report.noted or report.remarks:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     return 0
 
@@ -103,6 +104,8 @@ def _likelihoods(model: Predictor, pairs: Iterator[Pair], report: ReadReport) ->
                 report.leave_out(_NOT_SAID, pair.line)
                 report.kept -= 1
             else:
+                if model.target.unk in model.target.encode_ids([pair.target])[0]:
+                    report.note(_STRANGE, pair.line)
                 yield _Found(pair.line, said)
 
 
@@ -132,7 +135,9 @@ def _as_json(found: _Found) -> str:
         "target": said.target,
         "log_prob": round(said.log_prob, 6),
         "per_token": round(said.per_token, 6),
-        "least": said.least,
+        "least": round(said.log_probs[said.least], 6),
+        "token": said.tokens[said.least],
+        "place": said.least,
         "tokens": said.tokens,
         "log_probs": [round(number, 6) for number in said.log_probs],
     }

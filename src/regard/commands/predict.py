@@ -31,6 +31,10 @@ def run(arguments: Sequence[str]) -> int:
 
     data = load_settings(Path(given.model)).data
     medium = data.medium or "text"
+    if "beam" in search and "sample" in search:
+        raise RegardError("--beam: outputs are drawn with --sample, not searched for; give one of them")
+    if "seed" in search and load_settings(Path(given.model)).search.sample is None and "sample" not in search:
+        raise RegardError("--seed: nothing is drawn; give --sample, how many outputs are to be")
     texts = sources_from(given, medium, has_features(data))
     wanted = [name for name in ("alignments", "maps", "times", *PICTURES, "html") if name in given]
     _check_outputs(given, len(texts) * (search.get("sample") or search.get("n_best", 1)), medium)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from regard.maps import AttentionMap
 
 
+COLUMNLESS = "what follows a tab is read as text, since this model was trained without features"
+
+
 def add_model(to: argparse.ArgumentParser, optional: bool = False, several: bool = False) -> None:
     """The model's folder, and where it runs; `several`: others may predict with it."""
     to.add_argument("model", nargs="?" if optional else None, help="the folder of a model")
@@ -66,6 +69,8 @@ def sources_from(given: argparse.Namespace, medium: Medium, features: bool = Fal
         return _some([*(str(folder / each) for each in _lines(path)), *texts], medium)
     if texts and path:
         raise RegardError("texts were given as arguments and by --input; give one of them")
+    if not features and any("\t" in text for text in texts):
+        print(f"regard: {COLUMNLESS}", file=sys.stderr)
     return list(texts) if texts else _lines(path or "-", features)
 
 
@@ -79,7 +84,7 @@ def _lines(path: str, features: bool = False) -> list[str]:
     from regard.data.reading import read_texts
 
     texts, report = read_texts(path, features)
-    if report.noted:
+    if report.noted or report.remarks:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     return texts
 

@@ -62,7 +62,7 @@ def columns_of(
         chosen = {} if by_name is None else {"data.features": (header[by_name], "the header names it so")}
         return Columns(found[0], found[1], at, header, chosen)
     if usual and wanted is None and not without:
-        if (found_columns := _by_content(lines)) is not None:
+        if (found_columns := by_content(lines)) is not None:
             return found_columns
         if known is not None:
             return columns_of(name, lines, *known)
@@ -84,7 +84,8 @@ def cells_of(line: str | None) -> list[str]:
     return [cell.strip() for cell in (line or "").split("\t")]
 
 
-def _by_content(lines: Sequence[str | None]) -> Columns | None:
+def by_content(lines: Sequence[str | None]) -> Columns | None:
+    """The columns of lines that mostly have three, one of which holds features; None: they are not such."""
     rows = [line.split("\t") for line in lines if line and line.strip()]
     widths = Counter(map(len, rows))
     if not widths or max(widths, key=lambda width: (widths[width], width)) != _WITH_FEATURES:

@@ -54,6 +54,16 @@ def given(source: Any) -> Any:
     return source
 
 
+def are_pair(source: Sequence[Any]) -> bool:
+    """Whether two texts are, by what the second one holds, a text and its features."""
+    return (
+        len(source) == 2
+        and all(isinstance(part, str) for part in source)
+        and ";" in source[1]
+        and are_features(source[1:])
+    )
+
+
 def feature_spans(features: str) -> list[Span]:
     """Start and end of each feature of `V;IMP;NOM(2,SG)`."""
     return [match.span() for match in _FEATURE.finditer(features)]

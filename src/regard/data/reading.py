@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from regard.data.columns import NO_FEATURES, Known
-from regard.data.features import joined, text_of
+from regard.data.features import are_features, joined, text_of
 from regard.data.lines import STANDARD_INPUT, shown_name, text_lines
 from regard.data.report import ReadReport
 from regard.data.rows import EMPTY, HALF, NOT_UTF8, Asked, Format, Row, format_of, jsonl_rows, tsv_rows
@@ -30,7 +30,7 @@ REPEATED = "repeating an earlier pair"
 SPACED = "tabs or line breaks inside a text, now spaces"
 COLUMNS = "columns (tabs) taken as one text; for the first column alone: cut -f 1 FILE"
 NO_FEATURE = "without features"
-MORE_COLUMNS = "more columns than text and features; those after the second are left out"
+MORE_COLUMNS = "more columns than text and features, of which only these are read"
 AHEAD = 1000
 """By how many first lines a stream decides what the columns of a table are."""
 
@@ -157,25 +157,39 @@ def listed_pairs(pairs: Iterable[Any], name: str) -> tuple[list[Pair], ReadRepor
 def read_texts(path: str | Path, features: bool = False) -> tuple[list[str], ReadReport]:
     """Read texts to predict from, one a line. None is left out, so that line i of the output answers line i.
 
-    With `features`, those of a text follow it after a tab. A line that is not UTF-8 counts as an empty text; both are
-    noted in the report, and so are tabs, or where features are missing. Raises RegardError.
+    With `features`, those of a text follow it after a tab; where lines have more columns, the first one behind the text
+    that holds features does. A line that is not UTF-8 counts as an empty text; both are noted in the report, and so are
+    tabs, or where features are missing. Raises RegardError.
     """
     report = ReadReport(shown_name(path), "text")
     texts: list[str] = []
-    for number, line in enumerate(text_lines(path), start=1):
+    lines = list(text_lines(path))
+    column = _column_of_features(lines) if features else 1
+    if column > 1:
+        report.remarks.append(f"column {column + 1} holds the features")
+    for number, line in enumerate(lines, start=1):
         cells = (line or "").split("\t")
         text = _clean(cells[0]) if features else _clean(line or "")
         if not text:
             report.note(NOT_UTF8 if line is None else EMPTY, number)
         elif features:
-            if len(cells) != 2 or not cells[1].strip():
-                report.note(MORE_COLUMNS if len(cells) > 2 else NO_FEATURE, number)
-            text = joined(text, _clean(cells[1])) if len(cells) > 1 else text
+            beside = _clean(cells[column]) if len(cells) > column else ""
+            if not beside or len(cells) > 2:
+                report.note(MORE_COLUMNS if beside else NO_FEATURE, number)
+            text = joined(text, beside) if len(cells) > column else text
         elif "\t" in (line or "").strip():
             report.note(COLUMNS, number)
         texts.append(text)
     report.lines = report.kept = len(texts)
     return texts, report
+
+
+def _column_of_features(lines: Sequence[str | None]) -> int:
+    """The index of the first column behind the text that holds features; the next one where none does."""
+    rows = [line.split("\t") for line in lines if line and "\t" in line]
+    widest = max(map(len, rows), default=0)
+    columns = ([row[column] for row in rows if len(row) > column] for column in range(1, widest))
+    return next((index for index, cells in enumerate(columns, start=1) if are_features(cells)), 1)
 
 
 def sizes_in_words(pairs: Sequence[Pair], report: ReadReport, words: Words) -> list[tuple[int, int] | None]:

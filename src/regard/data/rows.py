@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from regard.data import headers
-from regard.data.columns import NO_FEATURES, Known, cells_of, columns_of
+from regard.data.columns import NO_FEATURES, Known, by_content, cells_of, columns_of
 from regard.data.report import ReadReport
 from regard.data.text import has_surrogate
 from regard.errors import RegardError, did_you_mean
@@ -65,6 +65,8 @@ def tsv_rows(ahead: Sequence[Line], rest: Iterator[Line], account: ReadReport, a
     elif len(first := cells_of(ahead[0][1])) >= needed:
         doubt = headers.doubt(first[from_column], first[to_column])
         remarks += [doubt] if doubt else []
+    if str(asked.features) == NO_FEATURES and (unread := by_content([line for _, line in ahead])) is not None:
+        remarks.append(f"{unread.chosen['data.features'][1]}, and is read as the others are: there should be none")
     widths = Counter(line.count("\t") + 1 for _, line in ahead if line and line.strip())
     usual = max(widths, key=lambda width: (widths[width], width), default=0)
     if widths and max(widths) < needed:

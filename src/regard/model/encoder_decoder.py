@@ -76,6 +76,7 @@ class EncoderDecoder(nn.Module):
         bos, eos: the marks of the target's begin and end.
         stem: the module that makes features of images, for `model.encoder.stem` module; see `GivenStem`.
         unk: the unknown token of the target, which the decoder reads where a token was copied that only a source has.
+        closed: whether targets of the training have tokens that the vocabulary lacks, so that `unk` may be predicted.
 
     Raises `RegardError` where settings do not fit each other; the message names the setting.
     """
@@ -92,12 +93,13 @@ class EncoderDecoder(nn.Module):
         eos: int = 3,
         stem: nn.Module | None = None,
         unk: int = 1,
+        closed: bool = True,
     ) -> None:
         super().__init__()
         check_context(settings)
         self.settings = settings
         self.source_pad, self.target_pad, self.bos, self.eos = source_pad, target_pad, bos, eos
-        self.unk, self.target_vocabulary = unk, target_vocabulary
+        self.unk, self.closed, self.target_vocabulary = unk, closed, target_vocabulary
         made = make_stem(settings, source_size, stem)
         target = _target_embedding(settings, made, target_vocabulary)
         self.encoder = make_encoder(settings, made)
@@ -122,7 +124,8 @@ class EncoderDecoder(nn.Module):
     @property
     def never(self) -> tuple[int, ...]:
         """Tokens that no prediction holds."""
-        return tuple(sorted({self.target_pad, self.bos} - {self.eos}))
+        spelled = set() if self.closed else {self.unk}
+        return tuple(sorted({self.target_pad, self.bos, *spelled} - {self.eos}))
 
     @property
     def longest_target(self) -> int | None:

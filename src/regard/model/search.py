@@ -249,18 +249,17 @@ class _Search:
         if said < self.longest_prefix:
             rows = [(at, self.prefixes[number]) for at, number in enumerate(self.rows.tolist())]
             within = [(at, prefix[said]) for at, prefix in rows if said < len(prefix)]
-            self._leave_only(log_probs, *torch.tensor(within, device=log_probs.device).view(-1, 2).unbind(1))
+            forced, tokens = torch.tensor(within, device=log_probs.device).view(-1, 2).unbind(1)
+            given = log_probs[forced, :, tokens]
         log_probs.index_fill_(2, self.never_yet if said < self.settings.min_length else self.never, float("-inf"))
+        if said < self.longest_prefix:  # which may hold what is never said otherwise
+            log_probs[forced] = float("-inf")
+            log_probs[forced, :, tokens] = given
         if said >= self.shortest_limit:
             last = (self.limits <= said).nonzero().squeeze(1)
-            self._leave_only(log_probs, last, torch.full_like(last, eos))
-
-    @staticmethod
-    def _leave_only(log_probs: Tensor, rows: Tensor, tokens: Tensor) -> None:
-        """Rule out all but one token in some of the rows, in place."""
-        kept = log_probs[rows, :, tokens]
-        log_probs[rows] = float("-inf")
-        log_probs[rows, :, tokens] = kept
+            ends = log_probs[last, :, eos]
+            log_probs[last] = float("-inf")
+            log_probs[last, :, eos] = ends
 
     def _cover(self, parents: Tensor, observed: ObservedStep) -> None:
         """Add up what each hypothesis has attended to, of the places (rows, beams, S)."""

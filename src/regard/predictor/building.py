@@ -11,7 +11,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from regard.data.media import Images, Sounds, Source
-from regard.data.tokenisers import Tokeniser
+from regard.data.tokenisers import KINDS, Tokeniser
 from regard.errors import RegardError, shown
 from regard.folder import Facts
 from regard.memory import whole_memory
@@ -104,7 +104,14 @@ def _model(
         eos=target.eos,
         stem=stem,
         unk=target.unk,
+        closed=_is_closed(settings),
     )
+
+
+def _is_closed(settings: Settings) -> bool:
+    """Whether the target's vocabulary, by its setting, is not made of all that its texts are made of."""
+    kind, _, size = (settings.data.target_tokens or "").partition(":")
+    return kind not in KINDS or (kind == "symbols" and bool(size))
 
 
 def check_fit(model: EncoderDecoder, found: Mapping[str, tuple[tuple[int, ...], str]], path: Path) -> None:

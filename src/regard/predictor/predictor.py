@@ -16,7 +16,7 @@ from regard.configuration import checked, with_given
 from regard.data.collate import side_by_side
 from regard.data.copying import copying_of
 from regard.data.encoding import Encoding
-from regard.data.features import FeaturedTokeniser, check_some, joined, parted
+from regard.data.features import FeaturedTokeniser, are_pair, check_some, joined, parted
 from regard.data.features import given as given_source
 from regard.data.media import Images, Item, Sounds, Source, encode, listed, name_of
 from regard.data.tokenisers import CHARACTERS, Tokeniser
@@ -320,6 +320,8 @@ class Predictor:
             return listed(sources)
         if isinstance(self.source, FeaturedTokeniser):
             sources = given_source(sources) if isinstance(sources, (str, tuple)) else list(map(given_source, sources))
+        elif isinstance(sources, tuple) and are_pair(sources):
+            raise RegardError(f"predict: came {shown(sources)}, and this model was trained without features")
         return ([sources], True) if isinstance(sources, str) else (_listed(sources), False)
 
     def _encoded(self, sources: Sequence[Any], single: bool) -> list[Encoding | Item]:
@@ -410,5 +412,7 @@ def _listed(texts: Any) -> list[str]:
     found = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, (bytes, Mapping)) else [texts]
     for text in found:
         if not isinstance(text, str):
-            raise RegardError(f"predict: came {shown(text)}; give a text, or several in a list")
+            raise RegardError(
+                f"predict: came {shown(text)}; give a text, a pair (text, features), or several of them in a list"
+            )
     return found

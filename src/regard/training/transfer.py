@@ -109,6 +109,7 @@ def _told(
     named = ", ".join(fresh[:_MOST_NAMED]) + (", ..." if len(fresh) > _MOST_NAMED else "")
     rest = f"; fresh: {named}" if fresh else ""
     return (
-        f"begins with {folder}: {len(taken)} of {len(own)} tensors ({numbers:,} numbers) are taken, "
+        f"begins with {folder}: {len(taken)} of {len(own)} tensors ({numbers:,} numbers, with rows for new tokens) are "
+        "taken, "
         f"{known:,} of {len(tokens):,} target tokens known{rest}"
     )
