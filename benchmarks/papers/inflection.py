@@ -41,24 +41,20 @@ SETTINGS: dict[str, Any] = {
     "model.decoder.input_feeding": False,
     "model.dropout": 0.4,
     "training.batch": 1000,
-    "training.updates": 4000,
+    "training.updates": 3000,
     "training.rate": 2e-3,
     "training.schedule": "linear",
-    "training.smoothing": 0.0,
+    "training.smoothing": 0.1,
     "training.validate_every": 500,
     "training.metric": "accuracy",
     "training.threads": 1,
 }
-MODELS: dict[str, dict[str, Any]] = {
-    "attention": {},
-    "copying": {"model.copy": True},
-    "monotonic": {"model.context": "monotonic:1"},
-}
+MODELS: dict[str, dict[str, Any]] = {"copying": {"model.copy": True}, "attention": {}}
 SEEDS = (1, 2, 3)
 
 
 def jobs() -> list[Job]:
-    """All languages with the first seed, then with the second, ..."""
+    """The model that copies with the first seed, then the other one, and then all with the second seed, ..."""
     languages = [(year, language) for year in FILES for language in PUBLISHED[year]]
     return [job(*each, model, seed) for seed in SEEDS for model in MODELS for each in languages]
 
@@ -94,9 +90,10 @@ _SECTION = """## Inflected forms
 
 Forms of lemmas, of which the features are given beside the lemma (SIGMORPHON-UniMorph, task 0): right forms of the
 test, in per cent. 2023: 10,000 forms to learn from, none of the test's lemmas among them; 2022: 7,000. One setting
-for all languages: bidirectional LSTM and LSTM of width {width}, {updates:,} updates of {batch:,} tokens; beside it,
-the same model when it may copy letters, and with monotonic attention. Published is the neural baseline of 2022
-(Kodner et al. 2022), a character Transformer; for 2023 no table by language was found.
+for all languages: bidirectional LSTM and LSTM of width {width} that may copy letters, {updates:,} updates of {batch:,}
+tokens; beside it the same model without copying. Copying was chosen on development forms of German, Turkish and Hebrew
+of 2023 (83.4 % on an average; monotonic attention of the first order, with half the width, 74.5). Published is the
+neural baseline of 2022 (Kodner et al. 2022), a character Transformer; for 2023 no table by language was found.
 
     python benchmarks/papers/inflection.py --minutes 9    # again and again, until all is done"""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from tiny_models import VOCABULARY, batch, model, settings, texts
 
 from regard.attention.kinds import Drawn, Sampled
+from regard.errors import RegardError
 from regard.model import EncoderDecoder, search
 from regard.model.sampling import Sampling, reinforce, set_sampling
 from regard.settings import AttentionSettings, ModelSettings, SearchSettings
@@ -34,6 +37,11 @@ def grown(chosen: ModelSettings) -> EncoderDecoder:
             if name.endswith("kind.offset"):
                 parameter.fill_(0.3)  # so that places are taken
     return made
+
+
+def test_only_the_cross_attention_has_a_window() -> None:
+    with pytest.raises(RegardError, match=r"model.self_attention.window: only model.cross can have a window"):
+        model(replace(settings(), self_attention=AttentionSettings(window=3)))
 
 
 @every_model
