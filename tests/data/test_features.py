@@ -124,9 +124,10 @@ def test_held_out_pairs_are_read_again(tmp_path: Path) -> None:
 
 
 def test_texts_to_predict_from(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.txt", "walk\tV;PST\nsee\n \nbe\tV\tbe\n")
+    path = written(tmp_path / "a.txt", "walk\tV;PST\nsee\n \nbe\tV\tbe\n\tV;PST\n")
     texts, report = read_texts(path, features=True)
-    assert texts == ["walk\tV;PST", "see", "", "be\tV"]
+    assert texts == ["walk\tV;PST", "see", "", "be\tV", ""]
+    assert "features without a text: 1 (line 5)" in str(report)
     assert "without features: 1 (line 2)" in str(report)
     assert "more columns than text and features, of which only these are read: 1 (line 4)" in str(report)
 

@@ -30,6 +30,7 @@ REPEATED = "repeating an earlier pair"
 SPACED = "tabs or line breaks inside a text, now spaces"
 COLUMNS = "columns (tabs) taken as one text; for the first column alone: cut -f 1 FILE"
 NO_FEATURE = "without features"
+NO_TEXT = "features without a text"
 MORE_COLUMNS = "more columns than text and features, of which only these are read"
 AHEAD = 1000
 """By how many first lines a stream decides what the columns of a table are."""
@@ -171,7 +172,7 @@ def read_texts(path: str | Path, features: bool = False) -> tuple[list[str], Rea
         cells = (line or "").split("\t")
         text = _clean(cells[0]) if features else _clean(line or "")
         if not text:
-            report.note(NOT_UTF8 if line is None else EMPTY, number)
+            report.note(NOT_UTF8 if line is None else NO_TEXT if "".join(cells).strip() else EMPTY, number)
         elif features:
             beside = _clean(cells[column]) if len(cells) > column else ""
             if not beside or len(cells) > 2:
