@@ -40,7 +40,7 @@ def grown(chosen: ModelSettings) -> EncoderDecoder:
 
 
 def test_only_the_cross_attention_has_a_window() -> None:
-    with pytest.raises(RegardError, match=r"model.self_attention.window: only model.cross can have a window"):
+    with pytest.raises(RegardError, match=r"model.self_attention.window: 3 goes along with the steps of a decoder"):
         model(replace(settings(), self_attention=AttentionSettings(window=3)))
 
 

@@ -157,7 +157,9 @@ def test_no_texts_at_all(tmp_path: Path, capsys: Capture, trained: Path, monkeyp
 
 @pytest.mark.parametrize("texts", [None, 3, b"bytes", ["a", None], [["a"]], {"a": "b"}])
 def test_what_is_no_text(trained: Path, texts: Any) -> None:
-    with pytest.raises(regard.RegardError, match="give a text, or several in a list"):
+    with pytest.raises(
+        regard.RegardError, match=r"give a text, a pair \(text, features\), or several of them in a list"
+    ):
         regard.load(trained).predict(texts)
 
 

@@ -69,7 +69,7 @@ def sources_from(given: argparse.Namespace, medium: Medium, features: bool = Fal
         return _some([*(str(folder / each) for each in _lines(path)), *texts], medium)
     if texts and path:
         raise RegardError("texts were given as arguments and by --input; give one of them")
-    if not features and any("\t" in text for text in texts):
+    if not features and any("\t" in text.strip() for text in texts):
         print(f"regard: {COLUMNLESS}", file=sys.stderr)
     return list(texts) if texts else _lines(path or "-", features)
 

@@ -13,8 +13,11 @@ _NOT_MIXED = ("sigmoid", "softmax:sink", "argmax")
 def check_context(settings: ModelSettings) -> None:
     """Raises `RegardError` where settings of the model don't go together with its context, naming what to change."""
     kind, cross = settings.context_kind, settings.cross
-    if settings.self_attention.window is not None:
-        raise RegardError("model.self_attention.window: only model.cross can have a window; leave it out")
+    if (window := settings.self_attention.window) is not None:
+        raise RegardError(
+            f"model.self_attention.window: {window} goes along with the steps of a decoder, "
+            "so it is for model.cross only; leave it at none"
+        )
     if cross.window is not None and kind != "attention":
         raise RegardError(
             f"model.cross.window: {cross.window} goes along with weights that are summed, and model.context "

@@ -25,11 +25,6 @@ def self_attention(settings: AttentionSettings, width: int, position: str, longe
             f"model.self_attention.score: {settings.score} remembers the steps of a decoder, "
             "so it is for model.cross only; choose another, such as scaled_dot"
         )
-    if settings.window is not None:
-        raise RegardError(
-            f"model.self_attention.window: {settings.window} goes along with the steps of a decoder, "
-            "so it is for model.cross only; leave it at none"
-        )
     inside = position if position in ATTENTION_POSITIONS else None
     return _attention(
         "self_attention", settings, width, width, longest, project="all", position=inside, both_directions=not causal
