@@ -49,10 +49,6 @@ class Corpus:
 
 
 def _g2p(language: str) -> Corpus:
-    def others() -> dict[str, list[float]]:
-        known = g2p_records(language)
-        return {g2p.SETTINGS["model.context"]: [100 - each["scores"]["test"]["wer"] for each in known]}
-
     return Corpus(
         f"{language}, words to phones",
         "small",
@@ -60,17 +56,10 @@ def _g2p(language: str) -> Corpus:
         "accuracy",
         lambda: (g2p.texts("2020", language, "train"), g2p.texts("2020", language, "dev")),
         lambda: _parted(g2p.texts("2020", language, "test")),
-        others,
+        lambda: _by_model(
+            g2p.TABLE, "2020", lambda each: 100 - each["scores"]["test"]["wer"], language=language, model="attention"
+        ),
     )
-
-
-def g2p_records(language: str) -> list[Record]:
-    """Single models of one language."""
-    return [
-        each
-        for each in records(g2p.TABLE).values()
-        if (each["corpus"], each["language"], each["model"]) == ("2020", language, "attention")
-    ]
 
 
 def _hard() -> dict[str, list[float]]:

@@ -29,11 +29,12 @@ def run(arguments: Sequence[str]) -> int:
     from regard.data.corpora import has_features
     from regard.folder import load_settings
 
-    data = load_settings(Path(given.model)).data
+    settings = load_settings(Path(given.model))
+    data = settings.data
     medium = data.medium or "text"
     if "beam" in search and "sample" in search:
         raise RegardError("--beam: outputs are drawn with --sample, not searched for; give one of them")
-    if "seed" in search and load_settings(Path(given.model)).search.sample is None and "sample" not in search:
+    if "seed" in search and settings.search.sample is None and "sample" not in search:
         raise RegardError("--seed: nothing is drawn; give --sample, how many outputs are to be")
     texts = sources_from(given, medium, has_features(data))
     wanted = [name for name in ("alignments", "maps", "times", *PICTURES, "html") if name in given]

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from regard.maps import AttentionMap
 
 
-COLUMNLESS = "what follows a tab is read as text, since this model was trained without features"
-
-
 def add_model(to: argparse.ArgumentParser, optional: bool = False, several: bool = False) -> None:
     """The model's folder, and where it runs; `several`: others may predict with it."""
     to.add_argument("model", nargs="?" if optional else None, help="the folder of a model")
@@ -70,7 +67,7 @@ def sources_from(given: argparse.Namespace, medium: Medium, features: bool = Fal
     if texts and path:
         raise RegardError("texts were given as arguments and by --input; give one of them")
     if not features and any("\t" in text.strip() for text in texts):
-        print(f"regard: {COLUMNLESS}", file=sys.stderr)
+        print("regard: what follows a tab is read as text: this model was trained without features", file=sys.stderr)
     return list(texts) if texts else _lines(path or "-", features)
 
 

@@ -75,11 +75,8 @@ def tsv_rows(ahead: Sequence[Line], rest: Iterator[Line], account: ReadReport, a
             f"line has more than {max(widths)} (columns are separated by tabs); give the columns, or two parallel files"
         )
     for number, line in chain(ahead, rest):
-        if line is None:
-            yield number, NOT_UTF8
-            continue
-        if not line.strip():
-            yield number, EMPTY
+        if line is None or not line.strip():
+            yield number, NOT_UTF8 if line is None else EMPTY
             continue
         cells = line.split("\t")
         if len(cells) < needed:
@@ -107,11 +104,8 @@ def jsonl_rows(ahead: Sequence[Line], rest: Iterator[Line], account: ReadReport,
         account.columns = {"data.features": (_FEATURES, "every line has such a field")}
     needed = (source, target) if beside_in is None else (source, target, beside_in)
     for number, line in chain(ahead, rest):
-        if line is None:
-            yield number, NOT_UTF8
-            continue
-        if not line.strip():
-            yield number, EMPTY
+        if line is None or not line.strip():
+            yield number, NOT_UTF8 if line is None else EMPTY
             continue
         try:
             record = json.loads(line)

@@ -246,20 +246,24 @@ class _Search:
         """Rule out what can't come next, in place: padding, an end too early, at the limit all but the end, and within
         a prefix all but its token."""
         eos = self.model.eos
+        forced = None
         if said < self.longest_prefix:
             rows = [(at, self.prefixes[number]) for at, number in enumerate(self.rows.tolist())]
             within = [(at, prefix[said]) for at, prefix in rows if said < len(prefix)]
-            forced, tokens = torch.tensor(within, device=log_probs.device).view(-1, 2).unbind(1)
-            given = log_probs[forced, :, tokens]
+            at, tokens = torch.tensor(within, device=log_probs.device).view(-1, 2).unbind(1)
+            forced = at, tokens, log_probs[at, :, tokens]  # which may be what is never said otherwise
         log_probs.index_fill_(2, self.never_yet if said < self.settings.min_length else self.never, float("-inf"))
-        if said < self.longest_prefix:  # which may hold what is never said otherwise
-            log_probs[forced] = float("-inf")
-            log_probs[forced, :, tokens] = given
+        if forced is not None:
+            self._leave_only(log_probs, *forced)
         if said >= self.shortest_limit:
             last = (self.limits <= said).nonzero().squeeze(1)
-            ends = log_probs[last, :, eos]
-            log_probs[last] = float("-inf")
-            log_probs[last, :, eos] = ends
+            self._leave_only(log_probs, last, torch.full_like(last, eos), log_probs[last, :, eos])
+
+    @staticmethod
+    def _leave_only(log_probs: Tensor, rows: Tensor, tokens: Tensor, kept: Tensor) -> None:
+        """Rule out all but one token in some of the rows, in place; `kept` are the log-probabilities of these."""
+        log_probs[rows] = float("-inf")
+        log_probs[rows, :, tokens] = kept
 
     def _cover(self, parents: Tensor, observed: ObservedStep) -> None:
         """Add up what each hypothesis has attended to, of the places (rows, beams, S)."""
