@@ -36,6 +36,22 @@ def test_the_loss_in_slices_is_the_loss(smoothing: float, rows: int, monkeypatch
         assert torch.allclose(ours, theirs, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_in_slices_of_half_precision_differs_by_the_rounding_of_its_products(smoothing: float) -> None:
+    torch.manual_seed(0)
+    parts = [torch.randn(shape, requires_grad=True) for shape in ((13, 64), (110, 64), (110,))]
+    target = torch.randint(0, 110, (13,))
+    wanted = F.cross_entropy(F.linear(*parts), target, reduction="sum", label_smoothing=smoothing)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = cross_entropy(*parts, target, smoothing)
+    assert found.dtype == torch.float32
+    assert found != wanted
+    assert torch.allclose(found, wanted, rtol=1e-2)
+    for ours, theirs in zip(torch.autograd.grad(found, parts), torch.autograd.grad(wanted, parts), strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours - theirs).norm() < 2e-2 * theirs.norm()
+
+
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_deferred_gradient_is_the_gradient_also_the_second_time(bias: bool) -> None:
     torch.manual_seed(1)

@@ -19,15 +19,24 @@ def cross_entropy(hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, 
 
     The same as `F.cross_entropy(F.linear(hidden, weight, bias), target, reduction="sum", label_smoothing=smoothing)`.
     Since the loss is a sum, its gradients are known but for a factor when the logits are: they are made in the same
-    pass, slice by slice, and neither logits nor probabilities are held for more than a slice.
+    pass, slice by slice, and neither logits nor probabilities are held for more than a slice. Under autocast the
+    products are of its precision, and what lies between them is float32 as ever.
     """
-    found: Tensor = _CrossEntropy.apply(hidden, weight, bias, target, smoothing)  # type: ignore[no-untyped-call]
+    kind, precision = hidden.device.type, weight.dtype
+    if torch.is_autocast_enabled(kind):
+        precision = torch.get_autocast_dtype(kind)
+    with torch.autocast(kind, enabled=False):
+        found: Tensor = _CrossEntropy.apply(  # type: ignore[no-untyped-call]
+            hidden.to(weight.dtype), weight, bias, target, smoothing, precision
+        )
     return found
 
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, precision: torch.dtype
+    ) -> Tensor:
         total = hidden.new_zeros(())
         learning = any(ctx.needs_input_grad)
         vocabulary, width = weight.shape
@@ -38,9 +47,10 @@ class _CrossEntropy(torch.autograd.Function):
             torch.zeros_like(bias),
         )
         room = hidden.new_empty(min(_rows(vocabulary), len(hidden)), vocabulary)
+        inputs, weights, biases = hidden.to(precision), weight.to(precision), bias.to(precision)
         for begin, end in _slices(len(hidden), vocabulary):
-            part, right = hidden[begin:end], target[begin:end, None]
-            logits = product(part, weight, bias)
+            part, right = inputs[begin:end], target[begin:end, None]
+            logits = product(part, weights, biases).to(hidden.dtype)
             p = torch.softmax(logits, -1, out=room[: end - begin])
             # The largest p is 1 / sum_j e^(logit_j - largest logit), which never underflows.
             normalizer = logits.amax(1) - p.amax(1).log_()
@@ -52,9 +62,10 @@ class _CrossEntropy(torch.autograd.Function):
             # d loss / d logits = p - (1 - smoothing) [target] - smoothing / V
             change = p.sub_(smoothing / vocabulary) if smoothing else p
             change.scatter_add_(1, right, change.new_full(right.shape, smoothing - 1.0))
-            d_hidden[begin:end] = product(change, weight.t())
-            d_weight += product(part.t(), change.t())
             d_bias += change.sum(0)
+            change = change.to(precision)
+            d_hidden[begin:end] = product(change, weights.t())
+            d_weight += product(part.t(), change.t())
         ctx.save_for_backward(d_hidden, d_weight, d_bias)
         return total
 
@@ -62,7 +73,7 @@ class _CrossEntropy(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         d_hidden, d_weight, d_bias = (grad * found for found in ctx.saved_tensors)
-        return d_hidden, d_weight.t(), d_bias, None, None
+        return d_hidden, d_weight.t(), d_bias, None, None, None
 
 
 def _rows(vocabulary: int) -> int:

@@ -143,7 +143,6 @@ class _Layer(NamedTuple):
     def of(cls, layer: Any) -> _Layer:
         itself, cross, feedforward = layer.itself, layer.cross, layer.feedforward
         assert isinstance(feedforward, FeedForward)
-        inner, _, _, outer = feedforward.inner
         return cls(
             _Around.of(layer.around_itself),
             side_by_side([_query(itself), itself.key_projection, itself.value_projection]),
@@ -152,8 +151,8 @@ class _Layer(NamedTuple):
             side_by_side([_query(cross)]),
             Packed.of(cross.output_projection),
             _Around.of(feedforward.around),
-            side_by_side([inner]),
-            side_by_side([outer]),
+            side_by_side([feedforward.inner]),
+            side_by_side([feedforward.outer]),
         )
 
 

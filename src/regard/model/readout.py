@@ -88,7 +88,7 @@ class SoftmaxReadout(nn.Module):
         """
         places = mask.flatten().nonzero().squeeze(1)  # padding goes first: this product is the dearest of all
         hidden, right = output.hidden.flatten(0, 1).index_select(0, places), target.flatten()[places]
-        if hidden.is_cpu and not torch.is_autocast_enabled("cpu"):
+        if hidden.is_cpu:
             return cross_entropy(self.narrow(hidden), self.project.weight, self.project.bias, right, smoothing), {}
         return F.cross_entropy(self._logits(hidden), right, reduction="sum", label_smoothing=smoothing), {}
 
