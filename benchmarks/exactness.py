@@ -138,7 +138,7 @@ def _epochs(kind: str, out: Path, loop: Any) -> tuple[int, int, int]:
     from types import SimpleNamespace
 
     from regard.training.corpus import texts_of
-    from regard.training.run import gather, prepare
+    from regard.training.preparing import gather, prepare
 
     pairs = _pairs()
     prepared = prepare(texts_of(pairs[20:], pairs[:20]), gather(None, _settings(kind, 1, {"devices": 2})))

@@ -30,7 +30,8 @@ from regard.training.progress import Reporter
 from regard.training.run import train
 
 TABLE = "defaults"
-SEEDS = (1, 2, 3)
+#: Of the tiny ones, whose scores differ most, three.
+SEEDS = {"tiny": (1, 2, 3), "small": (1,), "large": (1,)}
 Rows = tuple[list[Any], list[tuple[str, ...]]]
 """Sources, and the right targets of each."""
 
@@ -123,8 +124,8 @@ CORPORA: dict[str, Corpus] = {
 
 
 def jobs() -> list[Job]:
-    """All corpora with the first seed, then with the second, ..."""
-    return [job(name, seed) for seed in SEEDS for name in CORPORA]
+    """The smaller corpora first."""
+    return [job(name, seed) for name, corpus in CORPORA.items() for seed in SEEDS[corpus.size]]
 
 
 def job(name: str, seed: int) -> Job:

@@ -30,9 +30,9 @@ SEEDS = (1, 2, 3)
 COMMON: dict[str, Any] = {
     "data.source_case": "fold",
     "data.target_case": "fold",
-    "model.encoder.width": 256,
-    "model.decoder.width": 256,
-    "model.embedding": 128,
+    "model.encoder.width": 192,
+    "model.decoder.width": 192,
+    "model.embedding": 96,
     "model.decoder.input_feeding": False,
     "model.dropout": 0.3,
     "training.rate": 2e-3,

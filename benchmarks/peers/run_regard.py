@@ -26,8 +26,8 @@ from driver import (
 
 import regard
 from regard.model import EncoderDecoder
+from regard.training.preparing import gather, prepare, read
 from regard.training.progress import Pace, Silent
-from regard.training.run import gather, prepare, read
 
 PACKAGES = ("regard",)
 

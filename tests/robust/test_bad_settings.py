@@ -16,7 +16,7 @@ from fuzzing import BOMBS, TINY
 import regard
 from regard.cli import main
 from regard.folder import load_weights
-from regard.training import run
+from regard.training import preparing
 from regard.training.state import load_state
 
 Capture = pytest.CaptureFixture[str]
@@ -97,7 +97,7 @@ def test_files_of_settings_that_are_none(tmp_path: Path, pairs_file: Path, capsy
 def test_a_mark_and_carriage_returns_do_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "settings.yaml"
     path.write_bytes(b"\xef\xbb\xbftraining:\r\n  updates: 3\r\n")
-    assert run.gather(path, {}) == {"training.updates": 3}
+    assert preparing.gather(path, {}) == {"training.updates": 3}
 
 
 # The folder -----------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from fuzzing import TINY, config, corpus, damaged_folder
 import regard
 from regard.configuration import known_settings
 from regard.data.describe import describe
-from regard.training import run
+from regard.training import preparing, run
 
 _EACH, _CPU_SECONDS, _LONGEST_MESSAGE = 100, 30.0, 700
 _KINDS = {"corpus": 7, "config": 8, "folder": 5}  # hundreds of each
@@ -50,7 +50,9 @@ def _corpus(draw: random.Random, folder: Path, pairs: Path, model: Path) -> None
         )
     )
     settings = {**TINY, "data": data}
-    prepared = run.prepare(run.read(path, None, None, None, run.gather(None, settings)), run.gather(None, settings))
+    prepared = preparing.prepare(
+        preparing.read(path, None, None, None, preparing.gather(None, settings)), preparing.gather(None, settings)
+    )
     found = prepared.corpus
     assert describe(found.train, found.omitted, found.source, found.target, found.texts.dev)
     if draw.random() < 0.05:
@@ -62,13 +64,13 @@ def _config(draw: random.Random, folder: Path, pairs: Path, model: Path) -> None
     path = folder / "settings.yaml"
     path.write_bytes(config(draw, TINY, _KNOWN))
     few = {"training": {"updates": 2, "validate_every": 2}}
-    given = run.gather(path, few)
-    prepared = run.prepare(run.read(pairs, None, None, None, given), given)
+    given = preparing.gather(path, few)
+    prepared = preparing.prepare(preparing.read(pairs, None, None, None, given), given)
     if draw.random() < 0.1:
         found = run.train(pairs, out=folder / "model", config=path, **few)
         found.predict(["one two", "", "five " * 30])
     else:
-        run.new_predictor(prepared, torch.device("cpu"))
+        preparing.new_predictor(prepared, torch.device("cpu"))
 
 
 def _folder(draw: random.Random, folder: Path, pairs: Path, model: Path) -> None:

@@ -16,7 +16,7 @@ from regard.cli import main
 from regard.errors import RegardError
 from regard.memory import halves, in_halves, ran_out
 from regard.model import EncoderDecoder
-from regard.training import loop, run
+from regard.training import loop, preparing, run
 from regard.training.progress import Silent
 from regard.training.validation import dev_loss
 
@@ -79,14 +79,14 @@ def test_one_alone_is_too_much() -> None:
 
 
 def _gradients(pairs: Path, folder: Path, batches: list[list[int]], report: Silent) -> tuple[list[Any], float]:
-    prepared = run.prepare(run.read(pairs, None, None, None, {}), run.gather(None, WHOLE))
-    predictor = run.new_predictor(prepared, torch.device("cpu"))
+    prepared = preparing.prepare(preparing.read(pairs, None, None, None, {}), preparing.gather(None, WHOLE))
+    predictor = preparing.new_predictor(prepared, torch.device("cpu"))
     training = loop.start(predictor, prepared.corpus, prepared.settings, folder, _fabric(prepared), report)
     loop._update(training, batches)
     return [parameter.grad for parameter in predictor.model.parameters()], training.progress.since_loss
 
 
-def _fabric(prepared: run.Prepared) -> Any:
+def _fabric(prepared: preparing.Prepared) -> Any:
     from regard.training.processes import launch
 
     return launch(prepared.settings.training)
@@ -141,8 +141,8 @@ def test_validation_and_prediction(
     texts = ["one two", "three", "", "zero one two three", "two", "one one"]
     said = model.predict(texts, beam=3, n_best=2)
     maps = model.align(texts, ["1 2", "3", "0", "", "2", "1 1"])
-    prepared = run.prepare(run.read(pairs_file, None, None, None, {}), run.gather(None, WHOLE))
-    again = run.new_predictor(prepared, torch.device("cpu"))
+    prepared = preparing.prepare(preparing.read(pairs_file, None, None, None, {}), preparing.gather(None, WHOLE))
+    again = preparing.new_predictor(prepared, torch.device("cpu"))
     examples = (prepared.corpus.train, prepared.corpus.source, prepared.corpus.target, again.device)
     loss = dev_loss(again.model, *examples)
     with monkeypatch.context() as patch:

@@ -12,7 +12,7 @@ from regard.errors import RegardError
 from regard.training import run
 from regard.training.corpus import Corpus
 from regard.training.feeding import Feeder, cut_of
-from regard.training.run import gather, prepare, read
+from regard.training.preparing import gather, prepare, read
 
 DATA = {"source_tokens": "bpe:40", "target_tokens": "bpe:20", "source_dropout": 0.3, "target_dropout": 0.3}
 PAIRS, DEV = backwards(60), backwards(10, seed=1)

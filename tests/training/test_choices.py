@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from tiny import TINY, backwards
 
-from regard.configuration import checked, flatten
+from regard.configuration import checked, flatten, flatten_settings
 from regard.training.choices import SIZES
 from regard.training.corpus import length_bound, sample, texts_of
-from regard.training.run import Prepared, flatten_settings, prepare
+from regard.training.preparing import Prepared, prepare
 from regard.training.shown import _information
 
 

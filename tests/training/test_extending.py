@@ -13,7 +13,8 @@ from regard.data.tables import CharacterTokeniser, SymbolTokeniser
 from regard.folder import load_settings
 from regard.predictor import Predictor
 from regard.training.extending import extended
-from regard.training.run import gather, new_predictor, prepare, read, train
+from regard.training.preparing import gather, new_predictor, prepare, read
+from regard.training.run import train
 from regard.training.transfer import take_weights
 
 OTHERS = [("five seven two", "2 7 5"), ("Seven nine", "9 7"), ("two", "2"), ("nine five", "5 9")] * 8

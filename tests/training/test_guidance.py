@@ -11,7 +11,7 @@ from tiny import TINY, backwards
 from regard.configuration import checked, flatten
 from regard.training.corpus import texts_of
 from regard.training.guidance import guide_of
-from regard.training.run import prepare
+from regard.training.preparing import prepare
 from regard.training.validation import make_batch
 
 

@@ -14,7 +14,7 @@ from tiny import TINY, backwards, same_weights
 
 from regard.errors import RegardError
 from regard.locking import alone
-from regard.training import run
+from regard.training import preparing, run
 
 pytest.importorskip("fcntl")
 
@@ -61,7 +61,7 @@ def test_the_lock_goes_with_its_process_however_that_ends(tmp_path: Path) -> Non
 def test_a_folder_that_another_training_made_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, other = tmp_path / "model", tmp_path / "other"
     train(other)
-    read = run.read
+    read = preparing.read
 
     def slow(*given: Any) -> Any:
         if not out.exists():

@@ -14,7 +14,7 @@ from tiny import TINY, backwards, same_weights
 
 from regard.cli import main
 from regard.errors import RegardError
-from regard.training import run
+from regard.training import preparing, run
 from regard.training.corpus import Texts
 from regard.training.mixing import counts, mixed, parsed_weights
 
@@ -105,11 +105,11 @@ def test_a_training_on_several_files_resumed_is_uninterrupted(files: list[Path],
 
 
 def test_without_weights_each_pair_counts_once(files: list[Path]) -> None:
-    values = run.gather(None, {"data": TINY["data"]})
-    texts: Texts = run.read(files[:2], None, files[2], None, values)
+    values = preparing.gather(None, {"data": TINY["data"]})
+    texts: Texts = preparing.read(files[:2], None, files[2], None, values)
     assert texts.files == tuple(map(str, files[:2]))
-    prepared = run.prepare(texts, values)
-    assert run.told_shares(prepared) == [
+    prepared = preparing.prepare(texts, values)
+    assert preparing.told_shares(prepared) == [
         f"{files[0]}: 60 pairs to learn from, 83.3% of an epoch",
         f"{files[1]}: 12 pairs to learn from, 16.7% of an epoch",
     ]

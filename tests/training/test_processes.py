@@ -16,7 +16,7 @@ from tiny import TINY, backwards, same_weights
 
 from regard.errors import RegardError
 from regard.folder import METRICS, STATE
-from regard.training import loop, processes, run
+from regard.training import loop, preparing, processes, run
 from regard.training.corpus import texts_of
 from regard.training.interrupts import TrainingStopped
 from regard.training.processes import on_first
@@ -75,7 +75,7 @@ def test_every_example_is_learned_from_once_an_epoch_whatever_the_number_of_proc
     tmp_path: Path, world: int
 ) -> None:
     pairs = backwards(61)
-    prepared = run.prepare(texts_of(pairs[8:], pairs[:8]), run.gather(None, TINY))
+    prepared = preparing.prepare(texts_of(pairs[8:], pairs[:8]), preparing.gather(None, TINY))
     training: Any = SimpleNamespace(
         corpus=prepared.corpus, settings=prepared.settings, fabric=SimpleNamespace(world_size=world)
     )
@@ -132,7 +132,9 @@ def test_two_processes_end_together_and_go_on(
 
 @pytest.mark.slow
 def test_torchrun_starts_them_as_well(whole: Path, tmp_path: Path) -> None:
-    settings = [f"--{name}={value}" for name, value in run.gather(None, ONE).items() if name != "training.accumulate"]
+    settings = [
+        f"--{name}={value}" for name, value in preparing.gather(None, ONE).items() if name != "training.accumulate"
+    ]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     regard = ["-m", "regard", "train", str(whole / "pairs.tsv"), "--out", str(tmp_path / "model"), *settings]
     done = subprocess.run([*command, *regard], capture_output=True, text=True, timeout=300, check=False)

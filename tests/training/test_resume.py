@@ -13,7 +13,7 @@ from tiny import TINY, same_weights
 
 from regard.errors import RegardError
 from regard.folder import METRICS
-from regard.training import loop, run
+from regard.training import loop, preparing, run
 from regard.training.interrupts import TrainingStopped
 from regard.training.processes import launch
 from regard.training.progress import Silent
@@ -95,12 +95,12 @@ def test_accumulation_and_average_go_on_too(tmp_path: Path, pairs_file: Path, mo
 
 def test_accumulated_batches_are_one_batch(tmp_path: Path, pairs_file: Path) -> None:
     """The gradient of an update is that of all its tokens, however they are parted."""
-    texts = run.read(pairs_file, None, None, None, {})
-    given = run.gather(None, {**TINY, "model": {**TINY["model"], "dropout": 0.0}})
-    prepared = run.prepare(texts, given)
+    texts = preparing.read(pairs_file, None, None, None, {})
+    given = preparing.gather(None, {**TINY, "model": {**TINY["model"], "dropout": 0.0}})
+    prepared = preparing.prepare(texts, given)
     gradients = []
     for parts in ([[0, 1, 2, 3, 4, 5]], [[0, 1], [2, 3, 4], [5]], [[5], [], [0, 1, 2, 3, 4]]):
-        predictor = run.new_predictor(prepared, torch.device("cpu"))
+        predictor = preparing.new_predictor(prepared, torch.device("cpu"))
         fabric = launch(prepared.settings.training)
         training = loop.start(predictor, prepared.corpus, prepared.settings, tmp_path / "none", fabric, Silent())
         loop._update(training, parts)

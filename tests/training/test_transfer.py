@@ -12,7 +12,8 @@ from tiny import TINY, backwards
 from regard.errors import RegardError
 from regard.folder import load_settings
 from regard.predictor import Predictor
-from regard.training.run import gather, new_predictor, prepare, read, train
+from regard.training.preparing import gather, new_predictor, prepare, read
+from regard.training.run import train
 from regard.training.transfer import take_weights
 
 Pairs = list[tuple[str, str]]

@@ -21,8 +21,9 @@ def run(arguments: Sequence[str]) -> int:
     for name in ("seeds", "test"):
         if name in options:
             raise RegardError(f"--{name} is for a curve; give --curve too")
+    from regard.training.preparing import dry_run, gather, prepare, read
     from regard.training.progress import reporter
-    from regard.training.run import device_for, dry_run, gather, prepare, read, train
+    from regard.training.run import device_for, train
 
     target, dev, dev_target, guided = (options.get(name) for name in ("target", "dev", "dev_target", "guided"))
     start_from = options.get("start_from")

@@ -26,8 +26,9 @@ from regard.folder import CONFIG
 from regard.predictor import Predictor
 from regard.settings import DataSettings
 from regard.training.corpus import Texts
+from regard.training.preparing import Pairs, gather, read
 from regard.training.progress import Reporter, spoken, told_to
-from regard.training.run import Pairs, gather, read, train
+from regard.training.run import train
 
 CURVE, PICTURE = "curve.jsonl", "curve.png"
 SEEDS = 3
