@@ -141,6 +141,19 @@ def test_evaluate_and_compare(model_folder: Path, pairs_file: Path, capsys: pyte
     assert "\naccuracy: outputs that are wholly right\ncer: character error rate\n" in shown
 
 
+def test_evaluate_says_by_itself_what_suits_the_targets(
+    model_folder: Path, pairs_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(model_folder), str(pairs_file)]) == 0
+    shown = capsys.readouterr().out
+    assert [line.split()[0] for line in shown.splitlines()[3:5]] == ["accuracy", "per"]  # symbols are no sentences
+    assert "bleu" not in shown
+    assert "by source length, in words" in shown
+    (words := tmp_path / "words.tsv").write_text("one\t1\ntwo\t2\nthree\t3\n")
+    assert main(["evaluate", str(model_folder), str(words)]) == 0
+    assert "by source length, in letters\nletters  pairs" in capsys.readouterr().out
+
+
 def test_align_and_info(model_folder: Path, pairs_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["align", str(model_folder), str(pairs_file)]) == 0
     lines = capsys.readouterr().out.splitlines()

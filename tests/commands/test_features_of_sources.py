@@ -89,8 +89,10 @@ def test_missing_and_unknown_ones(folder: Path, capsys: pytest.CaptureFixture[st
 def test_evaluated_and_aligned_in_either_order(
     folder: Path, files: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["evaluate", str(folder), str(files / name), "--metrics", "accuracy"]) == 0
+    assert main(["evaluate", str(folder), str(files / name)]) == 0
     said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines()[3:5]] == ["accuracy", "cer"]  # of single words
+    assert "by source length, in letters" in said
     assert float(said.split("accuracy ")[1].split()[0]) > 90
     assert main(["align", str(folder), str(files / name), "--words", "tokens"]) == 0
     links = capsys.readouterr().out.splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def test_drawing_on_the_command_line(model_folder: Path, capsys: pytest.CaptureF
     first = lines(capsys)
     assert len(first) == 3
     assert first[1].startswith("  2. ")
+    assert all(re.fullmatch(r".*  \(-\d+\.\d{3}\)", line) for line in first)  # the first, too, says how likely it is
     assert main([*flags, "--seed=5"]) == 0
     assert lines(capsys) == first
     assert main([*flags, "--seed=6"]) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,20 @@ from regard.errors import RegardError, did_you_mean
 from regard.settings import DataSettings, SearchSettings
 
 _USUAL = ("bleu", "chrf", "ter", "accuracy", "cer", "per", "token_error_rate")
+_OF_WORDS = ("accuracy", "cer")
+_OF_SYMBOLS = ("accuracy", "per")
 _OF_MEDIA = ("accuracy", "cer", "wer", "bleu")
 
 
 @dataclass(frozen=True)
 class _Test:
-    """What is asked, what is right, and the length of each in words: of the `side` that is a text."""
+    """What is asked, what is right, and the length of each in the `unit`: of the `side` that is a text."""
 
     sources: list[str]
     references: list[tuple[str, ...]]
     lengths: list[int]
     side: str
+    unit: str
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -48,25 +51,24 @@ def run(arguments: Sequence[str]) -> int:
     from regard.folder import load_settings
 
     data = load_settings(Path(given.model)).data
-    medium = data.medium or "text"
-    usual = _USUAL if medium == "text" else _OF_MEDIA
-    names = [name for name in options.get("metrics", ",".join(usual)).split(",") if name]
-    if not names:
+    names = [name for name in options.get("metrics", "").split(",") if name]
+    if "metrics" in options and not names:
         raise RegardError(f"--metrics: name one or more, as in {','.join(_USUAL)}")
     for name in names:
         if name not in METRICS:
             raise RegardError(f"--metrics: there is no {name!r}{did_you_mean(name, METRICS)}")
     test = _read(given, data)
+    names = names or [*_usual(test, data)]
     test, outputs = _those_read(test, _outputs(folders_of(given), given.device, test, search))
     found = [statistics(name, outputs, test.references, given.lowercase) for name in names]
     print(f"{len(test.sources):,} pairs")
     print(score_table([each.score() for each in found], {name: METRICS[name].meaning for name in names}))
-    print(f"\nby {test.side} length, in words")
+    print(f"\nby {test.side} length, in {test.unit}")
     rows: dict[str, list[str]] = {}
     for each in found:
         for length, score in by_length(each, test.lengths):
             rows.setdefault(length, [length, str(score.sentences)]).append(f"{score.value:.2f}")
-    print(table(("words", "pairs", *names), list(rows.values())))
+    print(table((test.unit, "pairs", *names), list(rows.values())))
     other = getattr(given, "against", None)
     if other is not None:
         others = [each or "" for each in _outputs([other], given.device, test, search)]
@@ -92,7 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--metrics",
         metavar="NAMES",
-        help=f"separated by commas (default: {','.join(_USUAL)}; of images and recordings {','.join(_OF_MEDIA)})",
+        help=f"separated by commas (default: {','.join(_USUAL)}; of images and recordings {','.join(_OF_MEDIA)}; of "
+        f"single words {','.join(_OF_WORDS)}, of symbols {','.join(_OF_SYMBOLS)})",
     )
     made.add_argument("--lowercase", action="store_true", default=False, help="compare in lower case")
     made.add_argument("--against", metavar="FOLDER", help="another model, compared by paired bootstrap")
@@ -120,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _read(given: argparse.Namespace, data: DataSettings) -> _Test:
     from regard.data.corpora import read_any
-    from regard.data.text import word_spans
+    from regard.data.text import graphemes, word_spans
 
     target = getattr(given, "target", None)
     if target and given.references:
@@ -130,8 +133,29 @@ def _read(given: argparse.Namespace, data: DataSettings) -> _Test:
     if report.left_out_count or report.noted or report.remarks:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     side = "source" if medium == "text" else "target"
-    lengths = [len(word_spans(pair.text if side == "source" else pair.target)) for pair in pairs]
-    return _Test([pair.source for pair in pairs], [pair.targets for pair in pairs], lengths, side)
+    texts = [pair.text if side == "source" else pair.target for pair in pairs]
+    lengths, unit = [len(word_spans(text)) for text in texts], "words"
+    if side == "source" and _mostly(length == 1 for length in lengths):
+        lengths, unit = [len(graphemes(text)) for text in texts], "letters"
+    return _Test([pair.source for pair in pairs], [pair.targets for pair in pairs], lengths, side, unit)
+
+
+def _usual(test: _Test, data: DataSettings) -> tuple[str, ...]:
+    """The metrics that say most of what a model was made for: a word is right or it is not."""
+    if (data.medium or "text") != "text":
+        return _OF_MEDIA
+    if data.target_tokens == "symbols":
+        return _OF_SYMBOLS
+    from regard.data.text import word_spans
+
+    single = _mostly(len(word_spans(target)) == 1 for targets in test.references for target in targets)
+    return _OF_WORDS if single else _USUAL
+
+
+def _mostly(truths: Iterable[bool]) -> bool:
+    """Nine times out of ten."""
+    known = list(truths)
+    return 10 * sum(known) >= 9 * len(known)
 
 
 def _outputs(folders: list[str], device: str, test: _Test, search: dict[str, Any]) -> list[str | None]:
@@ -157,5 +181,6 @@ def _those_read(test: _Test, outputs: list[str | None]) -> tuple[_Test, list[str
         [test.references[number] for number in kept],
         [test.lengths[number] for number in kept],
         test.side,
+        test.unit,
     )
     return chosen, [output for output in outputs if output is not None]

@@ -179,6 +179,8 @@ def _outputs_asked(given: argparse.Namespace, count: int) -> dict[str, Any]:
 def _print(prediction: Prediction, given: argparse.Namespace) -> None:
     if given.show:
         print(f"{prediction.source}  ->  {prediction.text}   (log-probability {prediction.log_prob:.3f})")
+    elif prediction.alternatives:
+        print(f"{prediction.text}  ({prediction.log_prob:.3f})")
     else:
         print(prediction.text)
     if given.show:
