@@ -38,6 +38,7 @@ COMMON: dict[str, Any] = {
     "training.rate": 2e-3,
     "training.schedule": "linear",
     "training.smoothing": 0.0,
+    "training.precision": "bf16-mixed",
     "training.threads": 1,
 }
 CORPORA: dict[str, dict[str, Any]] = {
