@@ -151,7 +151,11 @@ def test_evaluate_says_by_itself_what_suits_the_targets(
     assert "by source length, in words" in shown
     (words := tmp_path / "words.tsv").write_text("one\t1\ntwo\t2\nthree\t3\n")
     assert main(["evaluate", str(model_folder), str(words)]) == 0
-    assert "by source length, in letters\nletters  pairs" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "by source length, in letters\nletters  pairs" in shown
+    assert "length:" not in shown  # it is BLEU that asks for it
+    assert main(["evaluate", str(model_folder), str(pairs_file), "--metrics=bleu", "--max_length=1"]) == 0
+    assert "% of the tokens of the references, for which BLEU is 0." in capsys.readouterr().out
 
 
 def test_align_and_info(model_folder: Path, pairs_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

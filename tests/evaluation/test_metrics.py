@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import sacrebleu
 from hypothesis import given
 from hypothesis import strategies as st
 
 from regard.errors import RegardError
-from regard.evaluation import METRICS, bleu_tokenizer, score, statistics
+from regard.evaluation import METRICS, bleu_tokenizer, length_ratio, score, statistics
 
 ENGLISH = ["Tom chases Jerry in the old garden .", "the cat sat on the mat"]
 REFERENCES = ["Tom chases Jerry through the old garden.", "The cat sat on a mat"]
@@ -27,6 +29,17 @@ def test_bleu_is_that_of_sacrebleu() -> None:
     lower = sacrebleu.corpus_bleu(ENGLISH, [REFERENCES], lowercase=True)
     assert score("bleu", ENGLISH, REFERENCES, lowercase=True).value == pytest.approx(lower.score)
     assert lower.score > expected.score
+
+
+def test_the_length_of_outputs_is_that_which_bleu_punishes() -> None:
+    short = [text[: len(text) // 2] for text in ENGLISH]
+    expected = sacrebleu.corpus_bleu(short, [REFERENCES])
+    found = length_ratio(statistics("bleu", short, REFERENCES))
+    assert found == pytest.approx(expected.sys_len / expected.ref_len)
+    assert math.exp(1 - 1 / found) == pytest.approx(expected.bp)
+    assert length_ratio(statistics("bleu", CHINESE, CHINESE)) == 1.0
+    with pytest.raises(ValueError, match="of what BLEU counted, not chrf"):
+        length_ratio(statistics("chrf", ENGLISH, REFERENCES))
 
 
 def test_chinese_bleu_takes_every_reference_there_is() -> None:

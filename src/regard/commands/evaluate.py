@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
     if "pairs" not in options:
         raise RegardError("give a model and pairs; `regard evaluate --help` explains")
     search = given_on(given, SearchSettings)
-    from regard.evaluation import METRICS, by_length, paired_bootstrap, score_table, statistics, table
+    from regard.evaluation import METRICS, by_length, length_ratio, paired_bootstrap, score_table, statistics, table
     from regard.folder import load_settings
 
     data = load_settings(Path(given.model)).data
@@ -63,6 +64,9 @@ def run(arguments: Sequence[str]) -> int:
     found = [statistics(name, outputs, test.references, given.lowercase) for name in names]
     print(f"{len(test.sources):,} pairs")
     print(score_table([each.score() for each in found], {name: METRICS[name].meaning for name in names}))
+    for each in found:
+        if each.name == "bleu":
+            print(_told_length(length_ratio(each)))
     print(f"\nby {test.side} length, in {test.unit}")
     rows: dict[str, list[str]] = {}
     for each in found:
@@ -150,6 +154,15 @@ def _usual(test: _Test, data: DataSettings) -> tuple[str, ...]:
 
     single = _mostly(len(word_spans(target)) == 1 for targets in test.references for target in targets)
     return _OF_WORDS if single else _USUAL
+
+
+def _told_length(ratio: float) -> str:
+    """How long outputs are, and what makes them longer where BLEU suffers for it by a twentieth or more."""
+    told = f"length: {100 * ratio:.0f} % of the tokens of the references"
+    factor = math.exp(min(0.0, 1.0 - 1.0 / max(ratio, 1e-9)))
+    if factor > 0.95:
+        return told
+    return f"{told}, for which BLEU is {factor:.2f} times what it were; a greater --length_penalty makes outputs longer"
 
 
 def _mostly(truths: Iterable[bool]) -> bool:

@@ -18,7 +18,7 @@ from regard.evaluation.alignment import (
 )
 from regard.evaluation.counts import Comparison, Interval, Statistics, bootstrap, by_length, paired_bootstrap
 from regard.evaluation.distance import edit_distance
-from regard.evaluation.metrics import METRICS, Metric, bleu_tokenizer, score, statistics
+from regard.evaluation.metrics import METRICS, Metric, bleu_tokenizer, length_ratio, score, statistics
 from regard.evaluation.report import Score, score_table, table
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "bootstrap",
     "by_length",
     "edit_distance",
+    "length_ratio",
     "paired_bootstrap",
     "parse_gold",
     "parse_links",

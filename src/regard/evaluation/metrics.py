@@ -52,6 +52,18 @@ def score(name: str, hypotheses: Sequence[str], references: References, lowercas
     return statistics(name, hypotheses, references, lowercase).score()
 
 
+def length_ratio(bleu: Statistics) -> float:
+    """r, tokens of the outputs to those of the references, for which BLEU has the factor min(1, e^(1 - 1/r)).
+
+    Of several references of a sentence the one nearest in length counts (Papineni et al. 2002, section 2.2.2). Raises
+    ValueError for what another metric counted.
+    """
+    if bleu.name != "bleu":
+        raise ValueError(f"length_ratio: of what BLEU counted, not {bleu.name}")
+    said, wanted = bleu.counts[:, :2].sum(0)
+    return float(said / wanted) if wanted else 1.0
+
+
 def bleu_tokenizer(references: Iterable[str]) -> tuple[str, str]:
     """sacreBLEU's tokenizer for the script of `references`, with the reason: `("zh", "tokenizer zh, since ...")`.
 
