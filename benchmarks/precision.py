@@ -31,7 +31,7 @@ MODELS = {
     "recurrent, width 256, 8,000 pieces": ("recurrent", 1, 256, 8000),
     "recurrent, width 256, 100 letters": ("recurrent", 1, 256, 100),
 }
-UPDATES, SEEDS = 400, (1, 2, 3)
+UPDATES, SEEDS = 200, (1, 2)
 
 
 def main() -> int:
