@@ -22,9 +22,7 @@ from typing import Any
 
 import measure
 
-RESULTS = measure.RESULTS / "ensembles.jsonl"
 BEFORE = "47b59be"
-JOBS = ("members", "unused")
 COUNTS = (1, 2, 3, 5)
 FORCED, SENTENCES, SECONDS = 16, 20, 60.0
 SEARCH = {"beam": 5, "min_length": FORCED, "max_length": FORCED}
@@ -39,18 +37,6 @@ for line in sys.stdin:
     found = found[0] if isinstance(found[0], list) else found
     print(json.dumps([seconds, [each.text for each in found]]), flush=True)
 """
-
-
-def main() -> int:
-    given = measure.arguments(str(__doc__).splitlines()[0], "ensembles.py").parse_args()
-    if given.job:
-        print(json.dumps((members if given.job == "members" else unused)(given.quick)))
-        return 0
-    path = RESULTS.with_stem("ensembles-quick") if given.quick else RESULTS
-    done = measure.drive("ensembles.py", JOBS, path, given)
-    if not given.list:
-        path.with_suffix(".md").write_text(report(path) + "\n", encoding="utf-8")
-    return int(not done)
 
 
 def members(quick: bool) -> dict[str, Any]:
@@ -196,4 +182,5 @@ def _interval(of: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    jobs = {"members": members, "unused": unused}
+    sys.exit(measure.main(str(__doc__).splitlines()[0], "ensembles", jobs, report))

@@ -11,38 +11,24 @@ four minutes of one core.
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import measure
 
-RESULTS = measure.RESULTS / "likelihood.jsonl"
 PAIRS, EACH, FIRST = 3000, 30, (60, 120, 300)
 UPDATES = {"dates": 600}
 QUICK_PAIRS, QUICK_UPDATES = 400, 60
-JOBS = ("english-chinese/1", "dates/1")
+CORPORA, SEED = ("english-chinese", "dates"), 1
 KINDS = {"target": "another's target", "letter": "a wrong letter"}
 RANKED = ("per_token", "least", "log_prob")
 Pair = tuple[str, str]
-
-
-def main() -> int:
-    given = measure.arguments(str(__doc__).splitlines()[0], "likelihood.py").parse_args()
-    if given.job:
-        name, seed = given.job.split("/")
-        print(json.dumps(result(name, int(seed), given.quick)))
-        return 0
-    path = RESULTS.with_stem("likelihood-quick") if given.quick else RESULTS
-    done = measure.drive("likelihood.py", JOBS, path, given)
-    if not given.list:
-        path.with_suffix(".md").write_text(report(path) + "\n", encoding="utf-8")
-    return int(not done)
 
 
 def result(name: str, seed: int, quick: bool) -> dict[str, Any]:
@@ -131,4 +117,5 @@ def _counts(of: dict[str, list[int]], kinds: Sequence[str]) -> list[int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    jobs = {f"{name}/{SEED}": partial(result, name, SEED) for name in CORPORA}
+    sys.exit(measure.main(str(__doc__).splitlines()[0], "likelihood", jobs, report))

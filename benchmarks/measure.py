@@ -21,7 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,6 +174,26 @@ def arguments(description: str, script: str) -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="show the names of the jobs and which are done")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     return parser
+
+
+def main(
+    description: str,
+    name: str,
+    jobs: Mapping[str, Callable[[bool], dict[str, Any]]],
+    report: Callable[[Path], str],
+) -> int:
+    """The command line of a benchmark whose jobs are functions of `quick`: its records, and the page made of them."""
+    script, path = f"{name}.py", RESULTS / f"{name}.jsonl"
+    given = arguments(description, script).parse_args()
+    if given.job:
+        print(json.dumps(jobs[given.job](given.quick)))
+        return 0
+    if given.quick:
+        path = path.with_stem(f"{name}-quick")
+    done = drive(script, list(jobs), path, given)
+    if not given.list:
+        path.with_suffix(".md").write_text(report(path) + "\n", encoding="utf-8")
+    return int(not done)
 
 
 def drive(script: str, jobs: Sequence[str], path: Path, settings: argparse.Namespace) -> bool:

@@ -4,13 +4,12 @@
 
 `updates`: the same batch is learned from in single precision and in bfloat16, in turn, in one process, by models of
 several kinds. `losses`: the same training on the English-Chinese pocket corpus in each, and its validation losses.
-Seconds are of the processor, so that other work on the machine counts less. Where a processor multiplies no bfloat16
-by itself (AVX512-BF16, AMX), it can only be slower.
+Seconds are of the processor, so that other work on the machine counts less. It is for processors that multiply
+bfloat16 by themselves (AVX512-BF16, AMX).
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
@@ -20,8 +19,6 @@ from typing import Any
 
 import measure
 
-RESULTS = measure.RESULTS / "precision.jsonl"
-JOBS = ("updates", "losses")
 SENTENCES, LENGTH, SECONDS = 190, 15, 60.0
 PRECISIONS = ("32-true", "bf16-mixed")
 #: Kind, layers, width and vocabulary.
@@ -32,18 +29,6 @@ MODELS = {
     "recurrent, width 256, 100 letters": ("recurrent", 1, 256, 100),
 }
 UPDATES, SEEDS = 200, (1, 2)
-
-
-def main() -> int:
-    given = measure.arguments(str(__doc__).splitlines()[0], "precision.py").parse_args()
-    if given.job:
-        print(json.dumps((updates if given.job == "updates" else losses)(given.quick)))
-        return 0
-    path = RESULTS.with_stem("precision-quick") if given.quick else RESULTS
-    done = measure.drive("precision.py", JOBS, path, given)
-    if not given.list:
-        path.with_suffix(".md").write_text(report(path) + "\n", encoding="utf-8")
-    return int(not done)
 
 
 def updates(quick: bool) -> dict[str, Any]:
@@ -139,4 +124,5 @@ def report(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    jobs = {"updates": updates, "losses": losses}
+    sys.exit(measure.main(str(__doc__).splitlines()[0], "precision", jobs, report))

@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -189,11 +189,10 @@ def _those_read(test: _Test, outputs: list[str | None]) -> tuple[_Test, list[str
         print(f"regard: left out, since they could not be read: {len(outputs) - len(kept):,} pairs", file=sys.stderr)
     if not kept:
         raise RegardError("none of the sources could be read")
-    chosen = _Test(
-        [test.sources[number] for number in kept],
-        [test.references[number] for number in kept],
-        [test.lengths[number] for number in kept],
-        test.side,
-        test.unit,
+    chosen = replace(
+        test,
+        sources=[test.sources[number] for number in kept],
+        references=[test.references[number] for number in kept],
+        lengths=[test.lengths[number] for number in kept],
     )
     return chosen, [output for output in outputs if output is not None]
