@@ -38,7 +38,6 @@ COMMON: dict[str, Any] = {
     "training.rate": 2e-3,
     "training.schedule": "linear",
     "training.smoothing": 0.0,
-    "training.precision": "bf16-mixed",
     "training.threads": 1,
 }
 CORPORA: dict[str, dict[str, Any]] = {
@@ -139,7 +138,7 @@ _SECTION = """## Scores, input feeding, and lengths
 
 The same recurrent model (bidirectional LSTM, LSTM, width {width}; attention after the update) with one thing changed,
 in the manner of Luong et al. (2015): {chinese:,} updates on Tatoeba, English to Chinese, {german:,} on Multi30k, into
-German (test 2016), in bfloat16. BLEU with beam 5, in lower case; perplexity of a target token of the test. Published
+German (test 2016). BLEU with beam 5, in lower case; perplexity of a target token of the test. Published
 are figures of WMT 2014, English to German, for the order: of *general* alone the paper has none. Local attention
 looks at five places to either side of one that is predicted.
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny import TINY, backwards
 
+from regard.errors import RegardError
 from regard.training import run
+from regard.training.processes import multiplies_bfloat16
 
 _TRANSFORMER = {"kind": "transformer", "width": 16, "feedforward": 24}
 KINDS: dict[str, dict[str, Any]] = {
@@ -23,6 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.skipif(not multiplies_bfloat16(), reason="this processor does not multiply bfloat16")
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_every_kind_learns_in_half_precision(kind: str, tmp_path: Path) -> None:
     pairs = backwards(60)
@@ -39,3 +44,13 @@ def test_every_kind_learns_in_half_precision(kind: str, tmp_path: Path) -> None:
     assert found.log_prob < 0
     if found.attention is not None:
         assert found.attention.weights.dtype == "float32"
+
+
+def test_a_processor_without_instructions_for_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    complaint, half = re.escape("training.precision bf16-mixed: this processor"), "bf16-mixed"
+    with pytest.raises(RegardError, match=complaint):
+        run.device_for(tmp_path / "model", {"training.precision": half})
+    with pytest.raises(RegardError, match=complaint):
+        run.train(backwards(60), out=tmp_path / "model", training={"precision": half})
+    assert not list(tmp_path.iterdir())

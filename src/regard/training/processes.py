@@ -66,8 +66,16 @@ def started_outside(given: Given) -> dict[str, Any]:
     return {"training.devices": world}
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether this machine's processor does: below AVX512, recurrent layers can't, and all others are very slow."""
+    return torch.backends.cpu.get_cpu_capability() != "AVX2"
+
+
 def launch(settings: TrainingSettings, place: Place | None = None) -> Fabric:
-    """Fabric for this process, connected with the others. Raises RegardError where there is no such device."""
+    """Fabric for this process, connected with the others.
+
+    Raises RegardError where there is no such device, or its processor has no instructions for the precision.
+    """
     from lightning_fabric import Fabric
     from lightning_fabric.strategies.ddp import DDPStrategy
     from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -93,6 +101,10 @@ def launch(settings: TrainingSettings, place: Place | None = None) -> Fabric:
         fabric.launch()
     except (RuntimeError, ValueError, TypeError, MisconfigurationException) as error:
         raise RegardError(f"training.device {settings.device}: {' '.join(str(error).split())}") from None
+    if settings.precision != "32-true" and fabric.device.type == "cpu" and not multiplies_bfloat16():
+        raise RegardError(
+            f"training.precision {settings.precision}: this processor does not multiply bfloat16; use 32-true"
+        )
     return fabric
 
 
