@@ -30,31 +30,31 @@ SEEDS = (1, 2, 3)
 COMMON: dict[str, Any] = {
     "data.source_case": "fold",
     "data.target_case": "fold",
-    "model.encoder.width": 192,
-    "model.decoder.width": 192,
-    "model.embedding": 96,
+    "model.encoder.width": 128,
+    "model.decoder.width": 128,
+    "model.embedding": 64,
     "model.decoder.input_feeding": False,
     "model.dropout": 0.3,
-    "training.rate": 2e-3,
+    "training.rate": 3e-3,
     "training.schedule": "linear",
     "training.smoothing": 0.0,
     "training.threads": 1,
 }
 CORPORA: dict[str, dict[str, Any]] = {
     "tatoeba-cmn": {
-        "data.source_tokens": "bpe:4000",
+        "data.source_tokens": "bpe:2000",
         "data.target_tokens": "character",
         "training.batch": 1200,
-        "training.updates": 1500,
+        "training.updates": 1200,
         "training.validate_every": 300,
     },
     "multi30k": {
         "data.joint": True,
-        "data.source_tokens": "bpe:4000",
-        "data.target_tokens": "bpe:4000",
+        "data.source_tokens": "bpe:2000",
+        "data.target_tokens": "bpe:2000",
         "training.batch": 1500,
-        "training.updates": 1600,
-        "training.validate_every": 400,
+        "training.updates": 1200,
+        "training.validate_every": 300,
     },
 }
 _GENERAL = {"model.cross.score": "bilinear"}

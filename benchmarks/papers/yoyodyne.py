@@ -237,7 +237,8 @@ Regard of states too), Adam at a rate that falls to 0, gradients clipped at {cli
 updates in an epoch); the best of {validations} validations is kept. Regard's memory has embeddings beside the states
 (`model.encoder.memory both`), and its trainings have two or three times as many epochs, which still take less
 time. What all settings have in common was sought on the development list of the first task, in 20 trials of
-Regard's and 3 of Yoyodyne's, which is no equal chance. One thread each. The lists are in alphabetical order;
+Regard's and 3 of Yoyodyne's, and on that of the third, in 6 of Regard's, where its decoder is fed the mixed state
+(`model.decoder.input_feeding`); that is no equal chance. One thread each. The lists are in alphabetical order;
 training pairs are taken from them at even distances.
 
 WER is the percentage of words (or forms) with any error, on the whole test list, PER that of wrong symbols; both decode

@@ -41,7 +41,11 @@ class Task:
         return {OURS: self.ours, THEIRS: self.theirs}
 
 
-_LETTERS = {"data.source_tokens": "character", "data.target_tokens": "character"}
+_FORMS = {
+    "data.source_tokens": "character",
+    "data.target_tokens": "character",
+    "model.decoder.input_feeding": True,
+}
 _SOFT: dict[str, Any] = {"class": "SoftAttentionLSTMModel"}
 _POINTER: dict[str, Any] = {"class": "PointerGeneratorLSTMModel"}
 _MONOTONIC = {
@@ -70,7 +74,7 @@ TASKS: dict[str, Task] = {
         pairs=2000,
         epochs={OURS: 30, THEIRS: 15},
         batch=36,
-        ours={"soft": _LETTERS, "pointer-generator": {"model.copy": True, **_LETTERS}},
+        ours={"soft": _FORMS, "pointer-generator": {"model.copy": True, **_FORMS}},
         theirs={"soft": _SOFT, "pointer-generator": _POINTER},
     ),
 }

@@ -199,6 +199,12 @@ def test_news_of_a_training(
     looked = [number for number, line in enumerate(told) if " <- " in line]
     assert len(samples) == 3
     assert all(samples[0] < number < samples[1] for number in looked)  # the attention is that of the first alone
+    assert main(["train", str(pairs_file), *flags, "--restart", "--brief"]) == 0
+    brief = capsys.readouterr().err.splitlines()
+    assert not any("  ->  " in line or " <- " in line for line in brief)
+    assert [line for line in brief if line.startswith("update 1:")] == [
+        line for line in told if line.startswith("update 1:")
+    ]
 
 
 def test_the_speed_is_told_when_it_is_known() -> None:

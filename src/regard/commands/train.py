@@ -22,7 +22,7 @@ def run(arguments: Sequence[str]) -> int:
         if name in options:
             raise RegardError(f"--{name} is for a curve; give --curve too")
     from regard.training.preparing import dry_run, gather, prepare, read
-    from regard.training.progress import reporter
+    from regard.training.progress import Brief, reporter
     from regard.training.run import device_for, train
 
     target, dev, dev_target, guided = (options.get(name) for name in ("target", "dev", "dev_target", "guided"))
@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
             start_from=start_from,
             config=options.get("config"),
             restart=given.restart,
-            report=report,
+            report=Brief(report) if given.brief else report,
             **settings,
         )
     return 0
@@ -67,7 +67,7 @@ def _curve(given: argparse.Namespace, settings: dict[str, Any]) -> int:
         if name in options:
             raise RegardError(f"{flag} is for one training; leave out --curve")
     from regard.training.curve import PICTURE, SEEDS, curve, summary
-    from regard.training.progress import reporter
+    from regard.training.progress import Brief, reporter
 
     out = Path(options.get("out", "curve"))
     with reporter() as report:
@@ -82,7 +82,7 @@ def _curve(given: argparse.Namespace, settings: dict[str, Any]) -> int:
             dev_target=options.get("dev_target"),
             config=options.get("config"),
             restart=given.restart,
-            report=report,
+            report=Brief(report) if given.brief else report,
             **settings,
         )
     print(summary(points))
@@ -133,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--config", metavar="FILE", help="a YAML file of settings, by the names below; flags override it")
     made.add_argument(
         "--dry-run", action="store_true", default=False, help="show settings, counts and an estimate; train nothing"
+    )
+    made.add_argument(
+        "--brief", action="store_true", default=False, help="one line for each validation: no samples of what is said"
     )
     made.add_argument("--restart", action="store_true", default=False, help="begin anew where --out holds a model")
     made.add_argument(
