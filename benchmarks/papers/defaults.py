@@ -15,8 +15,6 @@ from typing import Any
 
 import g2p
 import inflection
-import luong
-import multi30k
 import tatoeba_cmn
 import yoyodyne
 import yoyodyne_tasks
@@ -108,17 +106,6 @@ CORPORA: dict[str, Corpus] = {
         lambda: (corpora() / "tatoeba-cmn" / "train.tsv.gz", corpora() / "tatoeba-cmn" / "dev.tsv"),
         lambda: _read(corpora() / "tatoeba-cmn" / "test.refs.tsv", references=True),
         lambda: _by_model(tatoeba_cmn.TABLE, "tatoeba-cmn", lambda each: each["scores"]["bleu"]["all"]),
-    ),
-    "multi30k": Corpus(
-        "English to German, captions",
-        "large",
-        29_000,
-        "bleu",
-        lambda: (multi30k.texts("train", "de"), multi30k.texts("val", "de")),
-        lambda: luong.test("multi30k"),
-        lambda: _by_model(
-            multi30k.TABLE, "multi30k", lambda each: each["scores"]["test_2016_flickr"]["bleu"], language="de"
-        ),
     ),
 }
 
