@@ -63,8 +63,9 @@ class _Told:
     def say(self, text: str) -> None:
         self.lines.append(text)
 
-    def pace(self, pace: Any) -> None:
-        pass
+    def sample(self, text: str) -> None: ...
+
+    def pace(self, pace: Any) -> None: ...
 
     def number(self, pattern: str) -> float:
         (found,) = [match[1] for line in self.lines if (match := re.search(pattern, line))]

@@ -141,6 +141,17 @@ def test_evaluate_and_compare(model_folder: Path, pairs_file: Path, capsys: pyte
     assert "\naccuracy: outputs that are wholly right\ncer: character error rate\n" in shown
 
 
+@pytest.mark.parametrize(("flag", "message"), [
+    ("--n_best=4", "--n_best: one output of each source is scored"),
+    ("--seed=9", "--seed: nothing is drawn"),
+])  # fmt: skip
+def test_evaluate_refuses_what_would_do_nothing(
+    flag: str, message: str, model_folder: Path, pairs_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(model_folder), str(pairs_file), flag]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_evaluate_says_by_itself_what_suits_the_targets(
     model_folder: Path, pairs_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -177,6 +188,16 @@ def test_dry_run_writes_nothing(pairs_file: Path, tmp_path: Path, capsys: pytest
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("flag", ["--search.top_k=5", "--search.min_length=9"])
+def test_a_search_that_contradicts_itself_is_refused_before_the_training(
+    flag: str, pairs_file: Path, tmp_path: Path, tiny_flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [*tiny_flags, "--search.max_length=8", flag, f"--out={tmp_path / 'model'}"]
+    assert main(["train", str(pairs_file), *flags]) == 2
+    assert "search.top_k" in (said := capsys.readouterr().err) or "search.max_length: 8 is less" in said
+    assert not (tmp_path / "model" / "config.yaml").exists()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to train on")
 def test_dry_run_refuses_what_the_training_would(pairs_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for flag, message in (
@@ -199,12 +220,24 @@ def test_news_of_a_training(
     looked = [number for number, line in enumerate(told) if " <- " in line]
     assert len(samples) == 3
     assert all(samples[0] < number < samples[1] for number in looked)  # the attention is that of the first alone
-    assert main(["train", str(pairs_file), *flags, "--restart", "--brief"]) == 0
+
+
+def test_a_brief_account_leaves_out_samples_alone(
+    pairs_file: Path, tmp_path: Path, tiny_flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    flawed = tmp_path / "pairs.tsv"
+    flawed.write_text(pairs_file.read_text() + "\nalone\n")
+    flags = [str(flawed), *tiny_flags, "--training.updates=1", f"--out={tmp_path / 'model'}"]
+    assert main(["train", *flags]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert main(["train", *flags, "--restart", "--brief"]) == 0
     brief = capsys.readouterr().err.splitlines()
-    assert not any("  ->  " in line or " <- " in line for line in brief)
-    assert [line for line in brief if line.startswith("update 1:")] == [
-        line for line in told if line.startswith("update 1:")
-    ]
+    assert sum("left out" in line for line in brief) == 2
+    assert any(line.startswith("update 1: ") for line in brief)
+    sampled = [line for line in told if "  ->  " in line or " <- " in line]
+    paced = {line for line in (*told, *brief) if line.startswith("update 1/")}  # where a second has passed
+    assert sampled
+    assert [line for line in told if line not in {*sampled, *paced}] == [line for line in brief if line not in paced]
 
 
 def test_the_speed_is_told_when_it_is_known() -> None:

@@ -102,6 +102,16 @@ def test_evaluated_and_aligned_in_either_order(
     assert places <= {0, 1, 2, 3}, "features are none of the text's own tokens"
 
 
+def test_a_model_without_features_is_not_compared(
+    folder: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for first, second in ((folder, model_folder), (model_folder, folder)):
+        assert main(["evaluate", str(first), str(folder.parent / "new.tsv"), "--against", str(second)]) == 2
+        said = capsys.readouterr()
+        assert f"--against {second}: {folder} was trained with features, and {model_folder} without" in said.err
+        assert not said.out
+
+
 def test_from_python(tmp_path: Path) -> None:
     pairs: list[Any] = [((lemma, tags), form) for lemma, tags, form in rows()]
     settings = {**SMALL, "training.updates": 2, "training.validate_every": 2}

@@ -12,6 +12,7 @@ import pytest
 
 import regard
 from regard.cli import main
+from regard.data.tables import SymbolTokeniser
 from regard.maps import load_maps
 from regard.model import drawing
 
@@ -154,6 +155,31 @@ def test_unknown_words_are_replaced_by_what_was_looked_at(closed: Path) -> None:
     assert [each.known for each in known[0].replaced] == [True, False]
     with pytest.raises(regard.RegardError, match="replace_unknown is 3; give True"):
         model.predict("five", replace_unknown=3)
+
+
+def test_unknown_words_are_those_that_were_written(closed: Path) -> None:
+    """Whatever a model reads, names are put into the output as they stand in the source."""
+    plain = regard.load(closed, device="cpu")
+    source = plain.source
+    assert isinstance(source, SymbolTokeniser)
+    reading = SymbolTokeniser(source.vocabulary, "fold", source.kind)
+    folding = regard.Predictor(plain.model, reading, plain.target, plain.settings, plain.facts)
+    assert folding.predict("Three FIVE one").text == plain.predict("three five one").text
+    assert folding.predict("Three FIVE one", replace_unknown=True).text == "3 FIVE 1"
+    assert folding.predict("Three FIVE one", replace_unknown={"FIVE": "V", "five": "v"}).text == "3 V 1"
+    assert folding.predict("Three FIVE one", replace_unknown={"five": "v"}).text == "3 v 1"
+
+
+def test_what_is_no_pair_is_told(model: regard.Predictor) -> None:
+    for ask in (model.align, model.likelihood):
+        with pytest.raises(regard.RegardError, match="2 sources and 1 targets; give one for each"):
+            ask(["one", "two"], ["1"])
+        with pytest.raises(regard.RegardError, match="came None; give a text"):
+            ask([None], ["1"])
+        with pytest.raises(regard.RegardError, match="came None; give a text"):
+            ask(["one"], [None])  # type: ignore[list-item]
+        with pytest.raises(regard.RegardError, match="came 'one' and '1'; give a list of sources, and another with a"):
+            ask("one", "1")
 
 
 def test_unknown_words_on_the_command_line(closed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

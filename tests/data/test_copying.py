@@ -96,6 +96,15 @@ def test_names_that_were_never_seen(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert found[0].attention is not None
     assert found[0].attention.target.pieces == ("Zoë", "entend", "Bob", "<eos>")
     assert [round(share) for share in found[0].copied] == [1, 0, 1]
+    several = model.predict("Zoë hears Bob", n_best=3)
+    assert several.copied == pytest.approx(found[0].copied, abs=1e-4)
+    for each in several.alternatives:
+        (alone,) = model.align(["Zoë hears Bob"], [each.text], weights="posterior")
+        assert alone is not None
+        assert each.copied == pytest.approx(alone.matrix.sum(-1)[:-1], abs=1e-4)
+    # The shares are those of the model's own weights, all of them.
+    assert model.predict("Zoë hears Bob", attention=[1, 0, 0]).copied == ()
+    assert model.predict("Zoë hears Bob", window=1).copied == ()
     assert found[2].copied == ()
     (map,) = model.align(["Zoë hears Bob"], ["Zoë entend Bob"], weights="posterior")
     assert map is not None
@@ -104,6 +113,8 @@ def test_names_that_were_never_seen(tmp_path: Path, capsys: pytest.CaptureFixtur
     capsys.readouterr()
     assert main(["predict", str(folder), "Zoë hears Bob", "--show"]) == 0
     assert "copied: Zoë 1.00, entend 0.00, Bob 1.00" in capsys.readouterr().out
+    assert main(["predict", str(folder), "Zoë hears Bob", "--show", "--n_best=2"]) == 0
+    assert capsys.readouterr().out.count("copied: ") == 2
     assert main(["explain", str(folder), "Zoë hears Bob", "--word", "1"]) == 0
     assert "1. Zoë" in capsys.readouterr().out
     (tmp_path / "test.tsv").write_text("Zoë hears Bob\tZoë entend Bob\n", encoding="utf-8")

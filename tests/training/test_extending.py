@@ -14,6 +14,7 @@ from regard.folder import load_settings
 from regard.predictor import Predictor
 from regard.training.extending import extended
 from regard.training.preparing import gather, new_predictor, prepare, read
+from regard.training.progress import Silent
 from regard.training.run import train
 from regard.training.transfer import take_weights
 
@@ -23,14 +24,12 @@ ROWS = (("encoder.embedding.tokens.weight", "source"), ("decoder.embedding.token
         ("readout.project.weight", "target"), ("readout.project.bias", "target"))  # fmt: skip
 
 
-class Heard:
+class Heard(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     def say(self, text: str) -> None:
         self.lines.append(text)
-
-    def pace(self, pace: Any) -> None: ...
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from regard.errors import RegardError
 from regard.training import preparing, run
 from regard.training.corpus import Texts
 from regard.training.mixing import counts, mixed, parsed_weights
+from regard.training.progress import Silent
 
 SETTINGS: dict[str, Any] = {**TINY, "report": False}
 
@@ -82,11 +83,9 @@ def test_weights_that_do_not_add_up(text: str, count: int, complaint: str) -> No
 def test_a_training_on_several_files_resumed_is_uninterrupted(files: list[Path], tmp_path: Path) -> None:
     lines: list[str] = []
 
-    class Heard:
+    class Heard(Silent):
         def say(self, text: str) -> None:
             lines.append(text)
-
-        def pace(self, pace: Any) -> None: ...
 
     large, small, dev = files
     settings = {**SETTINGS, "data": {**TINY["data"], "weights": "1,3"}, "report": Heard()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,12 @@ def test_every_kind_learns_in_half_precision(kind: str, tmp_path: Path) -> None:
         assert found.attention.weights.dtype == "float32"
 
 
-def test_a_processor_without_instructions_for_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+@pytest.mark.parametrize("capability", ["AVX2", "DEFAULT"])
+def test_a_processor_without_instructions_for_it_is_told(
+    capability: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     complaint, half = re.escape("training.precision bf16-mixed: this processor"), "bf16-mixed"
     with pytest.raises(RegardError, match=complaint):
         run.device_for(tmp_path / "model", {"training.precision": half})

@@ -13,6 +13,7 @@ from regard.errors import RegardError
 from regard.folder import load_settings
 from regard.predictor import Predictor
 from regard.training.preparing import gather, new_predictor, prepare, read
+from regard.training.progress import Silent
 from regard.training.run import train
 from regard.training.transfer import take_weights
 
@@ -72,11 +73,9 @@ def test_what_does_not_fit_is_fresh(given: Path) -> None:
 def test_its_settings_are_those_of_the_new_one(given: Path, tmp_path: Path) -> None:
     lines: list[str] = []
 
-    class Heard:
+    class Heard(Silent):
         def say(self, text: str) -> None:
             lines.append(text)
-
-        def pace(self, pace: Any) -> None: ...
 
     out, training = tmp_path / "new", {**TINY["training"], "updates": 1, "rate": 1e-9}
     train(backwards(60), dev=backwards(10, seed=1), out=out, start_from=given, training=training, report=Heard())

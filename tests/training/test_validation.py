@@ -25,3 +25,16 @@ def test_targets_are_compared_in_the_case_that_the_model_learns(tmp_path: Path, 
     examples, _ = encode_pairs(held, predictor.source, predictor.target)
     assert validate(predictor, examples, "accuracy").score == right
     assert ("(right)" in samples(predictor, examples, [0])) == (case == "fold")
+
+
+def test_what_is_measured_is_not_drawn(tmp_path: Path) -> None:
+    """A model that is to draw its outputs is measured by the likeliest ones."""
+    search = {"search": {"sample": 2, "temperature": 5.0, "top_k": 20}}
+    pairs = backwards(20)
+    predictor = train(pairs, dev=pairs[:5], out=tmp_path / "model", **TINY, **search)
+    greedy = [each.text for each in predictor.predict([source for source, _ in pairs], sample=None, beam=1,
+                                                      temperature=1.0, top_k=None)]  # fmt: skip
+    held = [Pair(source, text) for (source, _), text in zip(pairs, greedy, strict=True) if text]
+    examples, _ = encode_pairs(held, predictor.source, predictor.target)
+    assert validate(predictor, examples, "accuracy").score == 100.0
+    assert "should be" not in samples(predictor, examples, range(len(held)))

@@ -12,7 +12,7 @@ from typing import Any
 
 from regard.commands.align import add_way
 from regard.commands.parsing import add_settings, add_target, given_on, parser
-from regard.commands.predicting import add_model, folders_of
+from regard.commands.predicting import add_model, check_drawn, folders_of
 from regard.errors import RegardError, did_you_mean
 from regard.settings import DataSettings, SearchSettings
 
@@ -51,13 +51,19 @@ def run(arguments: Sequence[str]) -> int:
     from regard.evaluation import METRICS, by_length, length_ratio, paired_bootstrap, score_table, statistics, table
     from regard.folder import load_settings
 
-    data = load_settings(Path(given.model)).data
+    settings = load_settings(Path(given.model))
+    data = settings.data
+    check_drawn(search, settings.search)
+    if "n_best" in search:
+        raise RegardError("--n_best: one output of each source is scored; leave it out")
     names = [name for name in options.get("metrics", "").split(",") if name]
     if "metrics" in options and not names:
         raise RegardError(f"--metrics: name one or more, as in {','.join(_USUAL)}")
     for name in names:
         if name not in METRICS:
             raise RegardError(f"--metrics: there is no {name!r}{did_you_mean(name, METRICS)}")
+    if "against" in options:
+        _check_alike(given.model, data, given.against)
     test = _read(given, data)
     names = names or [*_usual(test, data)]
     test, outputs = _those_read(test, _outputs(folders_of(given), given.device, test, search))
@@ -142,6 +148,19 @@ def _read(given: argparse.Namespace, data: DataSettings) -> _Test:
     if side == "source" and _mostly(length == 1 for length in lengths):
         lengths, unit = [len(graphemes(text)) for text in texts], "letters"
     return _Test([pair.source for pair in pairs], [pair.targets for pair in pairs], lengths, side, unit)
+
+
+def _check_alike(model: str, data: DataSettings, other: str) -> None:
+    """Raises RegardError where two models can't be asked the same."""
+    from regard.data.corpora import has_features
+    from regard.folder import load_settings
+
+    others = load_settings(Path(other)).data
+    if (others.medium or "text") != (data.medium or "text"):
+        raise RegardError(f"--against {other}: it reads {others.medium or 'text'}, and {model} {data.medium or 'text'}")
+    if has_features(others) != has_features(data):
+        featured, plain = (model, other) if has_features(data) else (other, model)
+        raise RegardError(f"--against {other}: {featured} was trained with features, and {plain} without")
 
 
 def _usual(test: _Test, data: DataSettings) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regard.commands.parsing import add_settings, given_on, parser
-from regard.commands.predicting import add_model, add_texts, folders_of, show_attention, sources_from
+from regard.commands.predicting import add_model, add_texts, check_drawn, folders_of, show_attention, sources_from
 from regard.commands.showing import PICTURES, add_views, check_views, pictures_of, write_html, write_picture
 from regard.errors import RegardError
 from regard.settings import Medium, SearchSettings
@@ -32,10 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     settings = load_settings(Path(given.model))
     data = settings.data
     medium = data.medium or "text"
-    if "beam" in search and "sample" in search:
-        raise RegardError("--beam: outputs are drawn with --sample, not searched for; give one of them")
-    if "seed" in search and settings.search.sample is None and "sample" not in search:
-        raise RegardError("--seed: nothing is drawn; give --sample, how many outputs are to be")
+    check_drawn(search, settings.search)
     texts = sources_from(given, medium, has_features(data))
     wanted = [name for name in ("alignments", "maps", "times", *PICTURES, "html") if name in given]
     _check_outputs(given, len(texts) * (search.get("sample") or search.get("n_best", 1)), medium)
@@ -190,6 +187,7 @@ def _print(prediction: Prediction, given: argparse.Namespace) -> None:
         print(f"  {place}. {other.text}  ({other.log_prob:.3f})")
         if given.show:
             show_attention(other.attention, _TOP)
+            _show_copied(other)
 
 
 def _show_copied(prediction: Prediction) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from regard.errors import RegardError
-from regard.settings import Medium
+from regard.settings import Medium, SearchSettings
 
 if TYPE_CHECKING:
     from regard.maps import AttentionMap
@@ -32,6 +33,14 @@ def add_model(to: argparse.ArgumentParser, optional: bool = False, several: bool
 def folders_of(given: argparse.Namespace) -> list[str]:
     """The folders of all models that are to predict together, mostly one."""
     return [given.model, *vars(given).get("others", [])]
+
+
+def check_drawn(search: Mapping[str, Any], usual: SearchSettings) -> None:
+    """Raises RegardError for options of a search where outputs are drawn, and the other way round."""
+    if "beam" in search and "sample" in search:
+        raise RegardError("--beam: outputs are drawn with --sample, not searched for; give one of them")
+    if "seed" in search and usual.sample is None and "sample" not in search:
+        raise RegardError("--seed: nothing is drawn; give --sample, how many outputs are to be")
 
 
 def add_texts(to: argparse.ArgumentParser) -> None:

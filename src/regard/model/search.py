@@ -109,7 +109,7 @@ def search(
     Raises:
         RegardError: settings that do not fit each other, or a model whose probabilities are not numbers.
     """
-    _check(settings)
+    check_search(settings)
     check_places(observe)
 
     def searched(numbers: Sequence[int]) -> list[list[Hypothesis]]:
@@ -334,7 +334,8 @@ def _limit(model: Model, settings: SearchSettings, length: int, given: int | Non
     return max(limit, settings.min_length)
 
 
-def _check(settings: SearchSettings) -> None:
+def check_search(settings: SearchSettings) -> None:
+    """Raises RegardError for settings that contradict each other, or do nothing."""
     for name in ("beam", "n_best", "batch"):
         if getattr(settings, name) < 1:
             raise RegardError(f"search.{name}: came {getattr(settings, name)}; expected 1 or more")

@@ -27,11 +27,12 @@ EMPTY = "an empty text: nothing to predict from"
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of the output for one source: what it begins with, and what unknown words are looked up in (None:
-    they stay unknown)."""
+    """What is asked of the output for one source: what it begins with, what unknown words are looked up in (None: they
+    stay unknown), and for these the source as it is written, which the model may read in lower case."""
 
     prefix: Encoding | None = None
     dictionary: Mapping[str, str] | None = None
+    written: str = ""
 
     @property
     def begin(self) -> tuple[int, ...]:
@@ -94,7 +95,7 @@ def _one(predictor: Predictor, source: Encoding | Item, hypothesis: Hypothesis, 
     if asked.dictionary is not None and rows is not None and target.unk in tokens[len(asked.begin) :]:
         map = predictor.shown(predictor.map_of(rows, source, target_tokens(target, (*plain, target.eos))))
         assert isinstance(source, Encoding)
-        found = replacements(target, tokens, map, source, asked.dictionary)
+        found = replacements(target, tokens, map, source, asked.dictionary, asked.written)
         replaced = tuple(each for each in found if each.place >= len(asked.begin))
         surfaces |= {each.place: each.text for each in replaced}
     labels = target_tokens(target, (*plain, target.eos), surfaces) if surfaces or rows is not None else None
@@ -114,13 +115,23 @@ def _one(predictor: Predictor, source: Encoding | Item, hypothesis: Hypothesis, 
 def with_copied(
     predictor: Predictor, found: Sequence[Prediction], sources: Sequence[Encoding | Item]
 ) -> list[Prediction]:
-    """Predictions of a model that copies, with how much of each token was copied."""
-    said = [number for number, each in enumerate(found) if each.tokens]
-    targets = [predictor.trace(found[number].tokens, sources[number]) for number in said]
-    forced = force_encoded(predictor, [sources[number] for number in said], targets, POSTERIOR)
-    copied = {number: pair.weights for number, pair in zip(said, forced, strict=True)}
-    shares = {number: weights[0, 0].sum(-1)[:-1].tolist() for number, weights in copied.items() if weights is not None}
-    return [replace(each, copied=tuple(shares.get(number, ()))) for number, each in enumerate(found)]
+    """Predictions of a model that copies, with how much of each token was copied; their alternatives, too."""
+    outputs = [
+        (each, source)
+        for best, source in zip(found, sources, strict=True)
+        for each in (best, *best.alternatives)
+        if each.tokens
+    ]
+    targets = [predictor.trace(each.tokens, source) for each, source in outputs]
+    forced = iter(force_encoded(predictor, [source for _, source in outputs], targets, POSTERIOR))
+
+    def with_share(output: Prediction) -> Prediction:
+        weights = next(forced).weights if output.tokens else None
+        alternatives = tuple(map(with_share, output.alternatives))
+        shares = () if weights is None else tuple(weights[0, 0].sum(-1)[:-1].tolist())
+        return replace(output, copied=shares, alternatives=alternatives)
+
+    return list(map(with_share, found))
 
 
 def _unknown_surfaces(encoding: Encoding, unk: int) -> dict[int, str]:

@@ -41,6 +41,8 @@ def put_together(parts: Sequence[Prediction]) -> Prediction:
     every = _joined([part.every_attention for part in parts])
     shown = _joined([part.attention for part in parts])
     notes = [note for note in dict.fromkeys(part.note for part in parts) if note]
+    if any(part.alternatives for part in parts):
+        notes.append("only the first output of each piece is put together; the others are in `pieces`")
     told = "" if shown or parts[0].attention is None else ", too long for a map of the whole"
     return Prediction(
         parts[0].source,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,10 @@ from regard.configuration import checked, with_given
 from regard.data.collate import side_by_side
 from regard.data.copying import copying_of
 from regard.data.encoding import Encoding
-from regard.data.features import FeaturedTokeniser, are_pair, check_some, joined, parted
+from regard.data.features import FeaturedTokeniser, check_some, joined, parted, text_of
 from regard.data.features import given as given_source
-from regard.data.media import Images, Item, Sounds, Source, encode, listed, name_of
+from regard.data.media import Images, Item, Sounds, Source, encode, name_of
+from regard.data.text import normalise
 from regard.data.tokenisers import CHARACTERS, Tokeniser
 from regard.errors import RegardError, did_you_mean, shown
 from regard.folder import FACTS, WEIGHTS, Facts, load_facts, load_settings, load_sides, load_weights, weight_shapes
@@ -29,6 +29,7 @@ from regard.model.streaming import check_streaming, stream
 from regard.predictor.answers import Asked, answer, no_answer, with_copied
 from regard.predictor.building import check_fit, check_shown, device_of, make_model, outline
 from regard.predictor.forcing import Likelihood, force, likelihood_of
+from regard.predictor.given import clean, pairs_of, sources_of, texts_of
 from regard.predictor.intervention import between, cross_attentions, replacement
 from regard.predictor.labels import resurfaced, said_tokens, shown_map, source_tokens
 from regard.predictor.pieces import pieces_of, put_together
@@ -36,7 +37,6 @@ from regard.predictor.prediction import Prediction, Spoken
 from regard.predictor.unknown import dictionary_of
 from regard.settings import Medium, SearchSettings, Settings
 
-_BREAKS = re.compile(r"[\t\n\r\v\f]+")
 _TIMES_LONGER = 20
 _MOST_PLACES = 1_000_000
 _NO_NUMBERS = np.zeros(0, np.uint8)
@@ -146,16 +146,16 @@ class Predictor:
         # Whoever asks for more outputs than the beam has wants them all the same.
         if settings.n_best > settings.beam:
             settings = with_given(settings, {"beam": settings.n_best})
-        listed, single = self._listed(sources)
+        listed, single = sources_of(self.source, sources)
         if attention is not None and not single:
             raise RegardError("predict: attention replaces the weights of one source; give a single one")
         check_some(self.source, listed)
-        asked = self._asked(len(listed), prefix, replace_unknown)
+        asked = self._asked(listed, prefix, replace_unknown)
         encodings = self._encoded(listed, single)
         piece = settings.piece if attention is None else None
         cut = [pieces_of(self.source, encoding, piece) for encoding in encodings]
         parts = [
-            (part, one if not number else Asked(dictionary=one.dictionary))  # the first piece begins the output
+            (part, one if not number else replace(one, prefix=None))  # the first piece begins the output
             for pieces, one in zip(cut, asked, strict=True)
             for number, part in enumerate(pieces)
         ]
@@ -199,8 +199,10 @@ class Predictor:
                 whole target, which models with the contexts marginal and monotonic know; of models that copy, how much
                 of each token was copied from where.
 
-        Raises RegardError for a posterior that the model does not have.
+        Raises RegardError for a posterior that the model does not have, and where there are not as many targets as
+        sources.
         """
+        sources, targets = pairs_of(self.source, sources, targets)
         if weights not in WEIGHTS_OF:
             raise RegardError(f"align: weights {shown(weights)}{did_you_mean(weights, list(WEIGHTS_OF))}")
         if weights == POSTERIOR and not (self.settings.model.mixes or self.copying):
@@ -226,8 +228,7 @@ class Predictor:
 
         Raises RegardError where there are not as many targets as sources.
         """
-        if len(sources) != len(targets):
-            raise RegardError(f"likelihood: {len(sources):,} sources and {len(targets):,} targets; give one for each")
+        sources, targets = pairs_of(self.source, sources, targets)
         end = self.target.vocabulary[self.target.eos]
         return [None if pair is None else likelihood_of(pair, end) for pair in force(self, sources, targets, None)]
 
@@ -237,8 +238,8 @@ class Predictor:
             return encode(self.source, source)
         if isinstance(self.source, FeaturedTokeniser):
             text, features = parted(given_source(source))
-            return self.source.encode(_clean(text) if features is None else joined(_clean(text), _clean(features)))
-        return self.source.encode(_clean(source))
+            return self.source.encode(clean(text) if features is None else joined(clean(text), clean(features)))
+        return self.source.encode(clean(source))
 
     def side_by_side(self, encodings: Sequence[Encoding | Item]) -> tuple[Tensor, Tensor]:
         """What the model is given of sources, padded, and their sizes."""
@@ -283,7 +284,7 @@ class Predictor:
 
     def encode_target(self, text: str) -> Encoding:
         """A target in the model's tokens."""
-        return self.target.encode(_clean(text))
+        return self.target.encode(clean(text))
 
     def can_read(self, source: Encoding | Item, settings: SearchSettings | None = None) -> bool:
         """Whether something can be predicted from a source: it has places, and no more than the model knows."""
@@ -314,16 +315,6 @@ class Predictor:
 
     # Parts ------------------------------------------------------------------------------------------------------------
 
-    def _listed(self, sources: Any) -> tuple[list[Any], bool]:
-        """The sources that were given, and whether it was a single one."""
-        if self.medium != "text":
-            return listed(sources)
-        if isinstance(self.source, FeaturedTokeniser):
-            sources = given_source(sources) if isinstance(sources, (str, tuple)) else list(map(given_source, sources))
-        elif isinstance(sources, tuple) and are_pair(sources):
-            raise RegardError(f"predict: came {shown(sources)}, and this model was trained without features")
-        return ([sources], True) if isinstance(sources, str) else (_listed(sources), False)
-
     def _encoded(self, sources: Sequence[Any], single: bool) -> list[Encoding | Item]:
         """Of several files, one that can't be read becomes an item without places."""
         found: list[Encoding | Item] = []
@@ -336,22 +327,29 @@ class Predictor:
                 found.append(Item(name_of(source), _NO_NUMBERS, (0,), (str(error),)))
         return found
 
-    def _asked(self, count: int, prefix: Any, replace_unknown: Any) -> list[Asked]:
-        """What is asked of the outputs for so many sources. Raises RegardError."""
+    def _asked(self, sources: Sequence[Any], prefix: Any, replace_unknown: Any) -> list[Asked]:
+        """What is asked of the output for each source. Raises RegardError."""
         dictionary = dictionary_of(replace_unknown)
         if dictionary is not None and (self.medium != "text" or not self.has_attention):
             why = "has no attention to find words by" if self.medium == "text" else f"reads no texts ({self.medium})"
             raise RegardError(f"predict: unknown words can't be replaced, since this model {why}")
         if prefix is None or isinstance(prefix, str):
-            return [Asked(self._prefix(prefix), dictionary)] * count
-        prefixes = _listed(prefix)
-        if len(prefixes) != count:
-            raise RegardError(f"predict: {len(prefixes):,} prefixes for {count:,} sources; give one for each of them")
-        return [Asked(self._prefix(each), dictionary) for each in prefixes]
+            begins = [self._prefix(prefix)] * len(sources)
+        else:
+            begins = [self._prefix(each) for each in texts_of(prefix)]
+        if len(begins) != len(sources):
+            raise RegardError(
+                f"predict: {len(begins):,} prefixes for {len(sources):,} sources; give one for each of them"
+            )
+        if dictionary is None:
+            return [Asked(begin) for begin in begins]
+        featured = isinstance(self.source, FeaturedTokeniser)
+        written = [normalise(clean(text_of(source) if featured else source)) for source in sources]
+        return [Asked(begin, dictionary, text) for begin, text in zip(begins, written, strict=True)]
 
     def _prefix(self, text: str | None) -> Encoding | None:
         """What an output begins with in tokens, nothing where it is nothing."""
-        if text is None or not (said := _clean(text)):
+        if text is None or not (said := clean(text)):
             return None
         # For characters a space is a token, and says that the word before it is over.
         if self.target.kind in CHARACTERS and text[-1].isspace() and self.target.unk not in self.target.encode(" ").ids:
@@ -386,7 +384,10 @@ class Predictor:
             else no_answer(self, source, most, asked)
             for number, (source, asked) in enumerate(parts)
         ]
-        return made if self.copying is None else with_copied(self, made, [source for source, _ in parts])
+        # Given targets are said with the model's own weights, and without a window.
+        if self.copying is None or attention is not None or settings.window is not None:
+            return made
+        return with_copied(self, made, [source for source, _ in parts])
 
     def _search(
         self, parts: Sequence[tuple[Encoding | Item, Asked]], settings: SearchSettings
@@ -401,18 +402,3 @@ class Predictor:
             observe=("cross",) if self.has_attention else (),
             device=self.device,
         )
-
-
-def _clean(text: str) -> str:
-    """A text as the readers give it: on one line, without white space at its ends."""
-    return _BREAKS.sub(" ", text.strip().lstrip("\ufeff")).strip()
-
-
-def _listed(texts: Any) -> list[str]:
-    found = list(texts) if isinstance(texts, Iterable) and not isinstance(texts, (bytes, Mapping)) else [texts]
-    for text in found:
-        if not isinstance(text, str):
-            raise RegardError(
-                f"predict: came {shown(text)}; give a text, a pair (text, features), or several of them in a list"
-            )
-    return found

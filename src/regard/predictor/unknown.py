@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from regard.data.encoding import Encoding
+from regard.data.features import text_of
 from regard.data.lines import shown_name, text_lines
 from regard.data.report import ReadReport
 from regard.data.tokenisers import Tokeniser
@@ -59,13 +60,21 @@ def dictionary_of(given: Any) -> Mapping[str, str] | None:
 
 
 def replacements(
-    target: Tokeniser, ids: tuple[int, ...], map: AttentionMap, source: Encoding, dictionary: Mapping[str, str]
+    target: Tokeniser,
+    ids: tuple[int, ...],
+    map: AttentionMap,
+    source: Encoding,
+    dictionary: Mapping[str, str],
+    written: str,
 ) -> tuple[Replaced, ...]:
     """What is put in the place of each unknown piece of an output, by the map that is shown of it.
 
     Where the target's pieces are words this is the source word whose pieces weigh most together, else the one piece
-    that does. The dictionary is asked for it as it is written, then in lower case.
+    that does. The dictionary is asked for it as it is `written` in the source, then in lower case.
     """
+    read = text_of(source.text) if source.features else source.text
+    # A model may read in lower case, which changes the length of very few texts.
+    text = written if len(written) == len(read) else read
     whole = _pieces_are_words(target)
     words = np.array(source.words)
     inside = words >= 0  # features are a part of no word
@@ -75,9 +84,10 @@ def replacements(
             continue
         weights = map.matrix[place]
         if whole:
-            word = source.word_texts[int(np.bincount(words[inside], weights[inside]).argmax())]
+            start, end = source.word_offsets[int(np.bincount(words[inside], weights[inside]).argmax())]
         else:
-            word = source.pieces[int(np.where(inside, weights, -1.0).argmax())]
+            start, end = source.offsets[int(np.where(inside, weights, -1.0).argmax())]
+        word = text[start:end]
         known = dictionary.get(word, dictionary.get(word.lower()))
         found.append(Replaced(place, word, word if known is None else known, known is not None))
     return tuple(found)

@@ -261,10 +261,9 @@ def _keep(training: Training, found: Validation, better: bool) -> None:
     train_loss = progress.records[-1].get("train_loss", float("nan"))
     mark = " (the best so far)" if better else ""
     smoothed = " (smoothed)" if settings.smoothing else ""
-    training.report.say(
-        f"update {progress.update:,}: training loss {train_loss:.3f}{smoothed}, {found}{mark}\n"
-        + samples(training.predictor, training.corpus.dev, sample(training.corpus.dev.source_lengths, _SAMPLES))
-    )
+    training.report.say(f"update {progress.update:,}: training loss {train_loss:.3f}{smoothed}, {found}{mark}")
+    chosen = sample(training.corpus.dev.source_lengths, _SAMPLES)
+    training.report.sample(samples(training.predictor, training.corpus.dev, chosen))
     if better:
         save_weights(training.folder / WEIGHTS, training.model.state_dict())
     _keep_for_average(training)

@@ -16,6 +16,7 @@ from regard.data.merges import check_dropout
 from regard.errors import RegardError
 from regard.folder import Facts
 from regard.model.contexts import check_context
+from regard.model.search import check_search
 from regard.predictor import Predictor, make_model
 from regard.settings import Settings
 from regard.training.choices import choose_columns, choose_reading, choose_sizes, choose_tokenisers, complete
@@ -123,6 +124,7 @@ def prepare(
     settings = complete(given, columns, tokenisers, reading, sizes)
     check_context(settings.model)
     check_choices(settings)
+    check_search(settings.search)
     check_dropout(settings, texts.links is not None)
     return Prepared(corpus, settings, reasons)
 

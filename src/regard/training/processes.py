@@ -11,6 +11,7 @@ import dataclasses
 import json
 import logging
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -67,8 +68,10 @@ def started_outside(given: Given) -> dict[str, Any]:
 
 
 def multiplies_bfloat16() -> bool:
-    """Whether this machine's processor does: below AVX512, recurrent layers can't, and all others are very slow."""
-    return torch.backends.cpu.get_cpu_capability() != "AVX2"
+    """Whether this machine's processor does: Intel's and AMD's without AVX512 can't in recurrent layers, and are very
+    slow in all others."""
+    intel = platform.machine() in ("x86_64", "AMD64")
+    return not intel or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
 def launch(settings: TrainingSettings, place: Place | None = None) -> Fabric:

@@ -38,6 +38,9 @@ class Reporter(Protocol):
     def say(self, text: str) -> None:
         """Lines that stay."""
 
+    def sample(self, text: str) -> None:
+        """Lines of what a model makes of some pairs, at a validation."""
+
     def pace(self, pace: Pace) -> None:
         """After every update; may be shown or not."""
 
@@ -46,6 +49,8 @@ class Silent:
     """Tells nothing."""
 
     def say(self, text: str) -> None: ...
+
+    def sample(self, text: str) -> None: ...
 
     def pace(self, pace: Pace) -> None: ...
 
@@ -60,6 +65,8 @@ class Lines:
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
+    sample = say
+
     def pace(self, pace: Pace) -> None:
         if time.monotonic() >= self._next:
             self.say(str(pace))
@@ -68,13 +75,15 @@ class Lines:
 
 
 class Brief:
-    """Tells another the first line of every piece of news: no samples of what the model makes of its pairs."""
+    """Tells another all but the samples of what the model makes of its pairs."""
 
     def __init__(self, inner: Reporter) -> None:
         self._inner = inner
 
     def say(self, text: str) -> None:
-        self._inner.say(text.partition("\n")[0])
+        self._inner.say(text)
+
+    def sample(self, text: str) -> None: ...
 
     def pace(self, pace: Pace) -> None:
         self._inner.pace(pace)
@@ -98,6 +107,8 @@ def reporter() -> Iterator[Reporter]:
 
             def say(self, text: str) -> None:
                 live.console.print(text, soft_wrap=True)
+
+            sample = say
 
             def pace(self, pace: Pace) -> None:
                 live.update(self._task, description=str(pace), completed=pace.update, total=pace.updates, visible=True)

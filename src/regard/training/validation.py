@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _CELLS = 4_000
 _MOST_DECODED = 500
+#: Whatever the search of the model is to be, what is measured is not left to chance.
+_GREEDILY: dict[str, Any] = {"beam": 1, "n_best": 1, "sample": None, "temperature": 1.0, "top_k": None, "top_p": None}
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def validate(predictor: Predictor, examples: Examples, metric: str) -> Validatio
     if metric == "loss":
         return Validation(loss, metric, loss, zeros)
     try:
-        found = predictor.predict([examples.given(index) for index in chosen], beam=1, n_best=1)
+        found = predictor.predict([examples.given(index) for index in chosen], **_GREEDILY)
     except NotNumbersError:
         return Validation(loss, metric, math.nan, zeros)
     targets = [examples.pairs[index].targets for index in chosen]
@@ -131,7 +133,7 @@ def samples(predictor: Predictor, examples: Examples, chosen: Sequence[int]) -> 
     """What the model says to some sources, beside what it should; of the first, for each token what it looked at."""
     shown: list[str] = []
     try:
-        said = predictor.predict([examples.given(index) for index in chosen], beam=1, n_best=1)
+        said = predictor.predict([examples.given(index) for index in chosen], **_GREEDILY)
     except NotNumbersError:
         return "  (no samples: the model's probabilities are no numbers)"
     for index, found in zip(chosen, said, strict=True):
