@@ -249,10 +249,12 @@ def _begin(
     if going_on is None:
         if texts.medium == "text":
             prepared = prepare(texts, given, None, report.say, start_from)
+            shares = told_shares(prepared)  # before anything is touched, since it may refuse
             hold()
         else:  # what was read of files is kept in the folder
             hold()
             prepared = prepare(texts, given, cache, report.say, start_from)
+            shares = told_shares(prepared)
         tell_choices(prepared, report)
         clear_folder(folder)
     else:
@@ -262,7 +264,8 @@ def _begin(
         state = load_state(folder)
         if state is not None:
             _check_same(folder, state.fingerprint, corpus.fingerprint)
-    for line in told_shares(prepared):
+        shares = told_shares(prepared)
+    for line in shares:
         report.say(line)
     if str(prepared.corpus.omitted):
         report.say(str(prepared.corpus.omitted))
