@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from regard.configuration import flatten_settings, with_given
+from regard.data.corpora import columns_known
 from regard.data.splitting import save_tsv
 from regard.errors import RegardError
 from regard.evaluation import METRICS
@@ -279,7 +280,7 @@ def _begin(
     if texts.held_out:
         # Paths count from the folder of the file that names them.
         dev = texts.dev if texts.medium == "text" else [replace(p, source=os.path.abspath(p.source)) for p in texts.dev]
-        save_tsv(dev, folder / DEV)
+        save_tsv(dev, folder / DEV, columns_known(prepared.settings.data))
     return Beginning(folder, prepared, state, None)
 
 
