@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from regard.data.corpora import has_features, read_any
+from regard.data.corpora import read_any
 from regard.data.features import text_of
 from regard.data.lines import write_lines
 from regard.data.reading import Pair, read_pairs, read_parallel
@@ -129,8 +129,8 @@ def read(
     like: DataSettings | None = None,
 ) -> tuple[list[Pair], ReadReport]:
     """The pairs to be aligned, from a file (the columns of source and target where they are not the usual ones) or two
-    parallel ones; with features, if a model whose settings are `like` these has been trained with such."""
-    if like is not None and has_features(like):
+    parallel ones; read as those that a model was trained on, whose settings are `like` these."""
+    if like is not None and not Path(pairs).is_dir():
         found, report, _ = read_any(pairs, target, DataSettings(medium="text"), like=like)
         return found, report
     if target is not None:

@@ -5,7 +5,7 @@
     source.json, target.json   the tokenisers; images and recordings have none
     facts.json          what prediction needs to know of the training: lengths, which attention to show, how it went
     metrics.jsonl       a line for each validation
-    dev.tsv             the pairs held out
+    dev.tsv             the pairs held out, where some were, with a header unless it is source TAB target as usual
     training/           what going on needs, and nothing else
 
 Every file is written beside its place and renamed. Nothing in a folder is executed when it is read.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regard.data.corpora import read_any
+from regard.data.corpora import columns_known, read_any
 from regard.data.features import FeaturedTokeniser, are_features, joined, load_source
 from regard.data.reading import Pair, listed_pairs, read_pairs, read_texts
 from regard.data.splitting import save_tsv
@@ -121,6 +121,30 @@ def test_held_out_pairs_are_read_again(tmp_path: Path) -> None:
     save_tsv(pairs, tmp_path / "dev.tsv")
     again, _ = read_pairs(tmp_path / "dev.tsv", features=None)
     assert [(pair.source, pair.target) for pair in again] == wanted()
+
+
+@pytest.mark.parametrize("names", [("1", "2", "3"), ("3", "1", "2"), ("lemma", "form", "tags"), ("target", "2", "1")])
+def test_held_out_pairs_whose_features_look_like_none(tmp_path: Path, names: tuple[str, str, str]) -> None:
+    """Nothing but the header tells which of the columns are features, and it is there."""
+    pairs = [Pair("walk\tv past", "walked"), Pair("see\t", "saw")]
+    like = DataSettings(source=names[0], target=names[1], features=names[2])
+    save_tsv(pairs, tmp_path / "dev.tsv", columns_known(like))
+    again, _, _ = read_any(tmp_path / "dev.tsv", None, DataSettings(medium="text"), like=like)
+    assert [(pair.source, pair.target) for pair in again] == [(pair.source, pair.target) for pair in pairs]
+
+
+def test_features_that_are_recognised_leave_the_order_of_the_sides_as_it_was(tmp_path: Path) -> None:
+    """From forms to lemmas: the target stands before the source, in both kinds of tables."""
+    for content in (OLD, NEW):
+        path = written(tmp_path / "a.tsv", content)
+        for source, features in (("2", "3"), ("3", "2")):
+            like = DataSettings(source=source, target="1", features=features)
+            pairs, _, _ = read_any(path, None, DataSettings(medium="text"), like=like)
+            assert (pairs[0].source, pairs[0].target) == ("walked\tV;PST", "walk")
+    path = written(tmp_path / "b.tsv", f"lemma\tform\ttags\n{OLD}")
+    like = DataSettings(source="form", target="lemma", features="tags")
+    pairs, _, _ = read_any(path, None, DataSettings(medium="text"), like=like)
+    assert (pairs[0].source, pairs[0].target, len(pairs)) == ("walked\tV;PST", "walk", len(ROWS))
 
 
 def test_texts_to_predict_from(tmp_path: Path) -> None:

@@ -147,6 +147,26 @@ def test_a_test_file_is_scored_instead(tmp_path: Path, pairs_file: Path) -> None
     assert found == [["one two"]]
 
 
+@pytest.mark.parametrize("names", [("2", "1"), ("digits", "words")])
+def test_a_test_file_is_read_as_the_pairs_were(tmp_path: Path, names: tuple[str, str]) -> None:
+    head = "words\tdigits\n" * (names[0] == "digits")
+    for name, count, seed in (("pairs.tsv", 30, 0), ("test.tsv", 3, 8)):
+        lines = [f"{source}\t{target}\n" for source, target in backwards(count, seed)]
+        (tmp_path / name).write_text(head + "".join(lines), encoding="utf-8")
+    found: list[Pair] = []
+
+    def listening(predictor: Any, pairs: Any, metrics: Any) -> dict[str, float]:
+        found.extend(pairs)
+        return dict.fromkeys(metrics, 0.0)
+
+    settings = {**QUICK, "data": {**QUICK["data"], "source": names[0], "target": names[1]}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "score", listening)
+        test = tmp_path / "test.tsv"
+        curve(tmp_path / "pairs.tsv", out=tmp_path / "curve", sizes=[10], seeds=1, test=test, **settings)
+    assert [(pair.target, pair.source) for pair in found] == backwards(3, 8)
+
+
 def test_damaged_points_and_options_without_a_curve(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / CURVE).write_text(json.dumps({"pairs": 3}))
     with pytest.raises(RegardError, match="damaged"):

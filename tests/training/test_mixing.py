@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,8 @@ def test_refused_in_one_line(files: list[Path], tmp_path: Path, capsys: pytest.C
     large, small, _ = map(str, files)
     out = ["--out", str(tmp_path / "none")]
     for arguments, complaint in (
-        ([large, large], "was given twice"),
+        ([large, large], "was given twice; give it once"),
+        ([large, str(files[0].parent / "." / ".." / files[0].parent.name / "large.tsv")], "was given twice, the first"),
         ([large, small, "--data.weights", "1,2,3"], "are 3 weights for 2 files"),
         ([large, "--data.weights", "1,2"], "one was given; leave it out"),
         ([large, small, "--target", large], "goes line by line beside one file"),
@@ -131,3 +133,28 @@ def test_refused_in_one_line(files: list[Path], tmp_path: Path, capsys: pytest.C
         assert complaint in said
         assert "Traceback" not in said
     assert not (tmp_path / "none").exists()
+
+
+def test_a_file_with_weight_and_no_pair_is_refused_before_the_old_model_is_touched(
+    files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large, _, dev = files
+    out, long = tmp_path / "model", tmp_path / "long.tsv"
+    run.train(large, dev=dev, out=out, **SETTINGS)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    long.write_text("".join(f"{'one ' * (300 + number)}\t{number}\n" for number in range(3)))
+    given = ["train", str(large), str(long), "--dev", str(dev), "--training.device=cpu", "--data.source_tokens=symbols"]
+    why = f"{long}: data.weights gives it 1, and all its pairs are left out, source longer than 256 tokens"
+    for folder, more in ((out, ["--restart"]), (tmp_path / "none", [])):
+        assert main([*given, "--data.weights", "1,1", "--out", str(folder), *more]) == 2
+        assert why in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert not (tmp_path / "none").exists()
+    assert main([*given, "--data.weights", "1,0", "--dry-run"]) == 0
+    short = tmp_path / "short.tsv"
+    short.write_text("one two\t2 1\n")
+    values = preparing.gather(None, {"data": {**TINY["data"], "weights": "1,1"}})
+    texts: Texts = preparing.read([large, short], None, dev, None, values)
+    held = replace(texts, train=tuple(pair for pair in texts.train if pair.file != str(short)))
+    with pytest.raises(RegardError, match=r"short.tsv: .* all its pairs are held out for validation; give it 0"):
+        preparing.told_shares(preparing.prepare(held, values))

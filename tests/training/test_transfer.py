@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from tiny import TINY, backwards
+from tiny import TINY, backwards, same_weights
 
 from regard.errors import RegardError
 from regard.folder import load_settings
 from regard.predictor import Predictor
+from regard.settings import DataSettings
+from regard.training.extending import Known, told
 from regard.training.preparing import gather, new_predictor, prepare, read
 from regard.training.progress import Silent
 from regard.training.run import train
-from regard.training.transfer import take_weights
+from regard.training.transfer import _begun, take_weights
 
 Pairs = list[tuple[str, str]]
 
@@ -70,21 +75,67 @@ def test_what_does_not_fit_is_fresh(given: Path) -> None:
     assert "fresh: decoder." in said
 
 
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
 def test_its_settings_are_those_of_the_new_one(given: Path, tmp_path: Path) -> None:
-    lines: list[str] = []
-
-    class Heard(Silent):
-        def say(self, text: str) -> None:
-            lines.append(text)
-
+    heard = Heard()
     out, training = tmp_path / "new", {**TINY["training"], "updates": 1, "rate": 1e-9}
-    train(backwards(60), dev=backwards(10, seed=1), out=out, start_from=given, training=training, report=Heard())
+    train(backwards(60), dev=backwards(10, seed=1), out=out, start_from=given, training=training, report=heard)
     assert load_settings(out).model == load_settings(given).model
-    assert any(line.startswith(f"begins with {given}: ") for line in lines)
+    assert any(line.startswith(f"begins with {given}: ") for line in heard.lines)
     near = zip(Predictor.load(given).model.parameters(), Predictor.load(out).model.parameters(), strict=True)
     assert all(torch.allclose(one, other, atol=1e-6) for one, other in near)
-    train(backwards(60), dev=backwards(10, seed=1), out=out, start_from=given, training={**training, "updates": 2})
-    assert Predictor.load(out).facts.update in (1, 2), "a stopped training goes on with its own weights"
+
+
+def test_a_stopped_training_goes_on_with_its_own_weights(given: Path, tmp_path: Path) -> None:
+    def learned(name: str, updates: int) -> Path:
+        heard, training = Heard(), {**TINY["training"], "updates": updates, "warmup": 4}
+        settings: dict[str, Any] = {**TINY, "training": training, "report": heard}
+        train(backwards(60), dev=backwards(10, seed=1), out=tmp_path / name, start_from=first, **settings)
+        begun.append(any(line.startswith(f"begins with {first}: ") for line in heard.lines))
+        return tmp_path / name
+
+    begun: list[bool] = []
+    first = tmp_path / "first"
+    shutil.copytree(given, first)
+    whole, parts = learned("whole", 16), learned("parts", 8)
+    shutil.rmtree(first)
+    other = {**TINY, "training": {**TINY["training"], "seed": 4}}
+    train(backwards(60), dev=backwards(10, seed=1), out=first, report=False, **other)
+    assert not same_weights(first, given)
+    learned("parts", 16)
+    assert begun == [True, True, False]
+    assert same_weights(whole, parts)
+    assert not same_weights(whole, learned("others", 16))
+
+
+def test_vocabularies_are_looked_through_once_and_not_for_every_token() -> None:
+    looks: list[str] = []
+
+    class Watched(tuple[str, ...]):
+        def __iter__(self) -> Iterator[str]:
+            looks.append("iter")
+            return super().__iter__()
+
+        def __contains__(self, token: object) -> bool:
+            looks.append("contains")
+            return super().__contains__(token)
+
+    def counted(size: int) -> int:
+        looks.clear()
+        old, new = (SimpleNamespace(kind="symbols", vocabulary=Watched(map(str, range(end)))) for end in (9, size))
+        assert len(_begun(old, new)) == size - 9  # type: ignore[arg-type]
+        lines = told(Known(DataSettings(), old, old), new, new, [], [])  # type: ignore[arg-type]
+        assert f"9 tokens of the model to begin with, and {size - 9} new: 9" in lines[0]
+        return len(looks)
+
+    assert counted(20) == counted(40)
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:

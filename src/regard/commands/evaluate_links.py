@@ -36,8 +36,7 @@ def evaluate_links(given: argparse.Namespace) -> int:
     read_in: tuple[list[Pair], ReadReport] | None = None
     sizes = None
     if "pairs" in options:
-        like = load_settings(Path(given.model)).data if "hypothesis_alignments" not in options else None
-        read_in = read(given.pairs, options.get("target"), like=like)
+        read_in = read(given.pairs, options.get("target"), like=load_settings(Path(given.model)).data)
         sizes = sizes_in_words(*read_in, given.words)
     gold = read_gold(given.gold_alignments, sizes, int(given.one_based))
     first = int(given.one_based_hypothesis)
@@ -76,7 +75,7 @@ def _links_of(given: argparse.Namespace, pairs: Sequence[Pair], report: ReadRepo
     from regard.predictor import load
 
     way = way_of(given)
-    if report.left_out_count:
+    if report.left_out_count or report.noted or report.remarks:
         print(f"regard: {report}".replace("\n", "\nregard: "), file=sys.stderr)
     tell_unspaced(pairs, given.words)
     reverse = vars(given).get("reverse")

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from regard.data import headers
-from regard.data.columns import NO_FEATURES
+from regard.data.columns import NO_FEATURES, Known
 from regard.data.features import MARK
 from regard.data.media import ENDINGS, medium_of
 from regard.data.reading import Pair, listed_pairs, read_pairs, read_parallel, stream_pairs, stream_parallel
@@ -85,8 +85,8 @@ def read_any(
 ) -> tuple[list[Pair], ReadReport, Medium]:
     """The pairs of a file, two parallel ones, or a folder, and what their sources are.
 
-    Where `like` is given, the settings of a model or of other pairs, sources have features if those have, in their
-    columns unless others are recognised.
+    Where `like` is given, the settings of a model or of other pairs, sources have features if those have, and columns
+    that are not given are the same as there, unless a header or what they hold says otherwise, which is told.
     Paths of images and recordings count from the folder of the file that names them. A first line whose source has no
     ending, as no file's name, is their header.
     """
@@ -137,22 +137,28 @@ def _check_features(
 
 def _asked(settings: DataSettings, references: bool, like: DataSettings | None) -> Asked:
     """Which columns are asked for."""
-    defaults = DataSettings()
     # The defaults let the reader look for the usual names of columns.
-    source, target = (
-        None if each == usual else each
-        for each, usual in ((settings.source, defaults.source), (settings.target, defaults.target))
-    )
-    features, known = settings.features, None
-    if like is not None and not has_features(like):
-        features = NO_FEATURES
-    elif like is not None and like.features is not None:
-        known = (
-            None if like.source == defaults.source else like.source,
-            None if like.target == defaults.target else like.target,
-            like.features,
-        )
+    source, target = _beside_usual(settings)
+    features = settings.features if like is None or has_features(like) else NO_FEATURES
+    known = None if like is None else columns_known(like if features is None else replace(like, features=features))
     return Asked(source, target, features, references, known)
+
+
+def columns_known(like: DataSettings) -> Known | None:
+    """The columns of the pairs that were learned from, by settings without an open choice; None: the usual ones."""
+    source, target = _beside_usual(like)
+    if source is None and target is None and not has_features(like):
+        return None
+    return source, target, like.features or NO_FEATURES
+
+
+def _beside_usual(settings: DataSettings) -> tuple[str | None, str | None]:
+    """The columns of source and target, None for those that are the usual ones."""
+    usual = DataSettings()
+    return (
+        None if settings.source == usual.source else settings.source,
+        None if settings.target == usual.target else settings.target,
+    )
 
 
 def _files(pairs: Iterator[Pair], report: ReadReport, path: str | Path, medium: Medium) -> Iterator[Pair]:

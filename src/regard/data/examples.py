@@ -71,6 +71,16 @@ class Omitted:
         several = sum(tally.count for tally in self.unusable.values())
         return self.overlong_sources.count + self.overlong_targets.count + self.without_tokens.count + several
 
+    @property
+    def reasons(self) -> list[str]:
+        """Why pairs were left out, without where."""
+        known = (
+            (self.overlong_sources, f"source longer than {self.max_source_tokens:,} tokens (data.max_source_tokens)"),
+            (self.overlong_targets, f"target longer than {self.max_target_tokens:,} tokens (data.max_target_tokens)"),
+            (self.without_tokens, "a side without any token"),
+        )
+        return [*(reason for tally, reason in known if tally.count), *self.unusable]
+
     def __str__(self) -> str:
         shown = []
         for side, tally, limit, longest in (

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from regard.data import headers
-from regard.data.columns import NO_FEATURES, Known, by_content, cells_of, columns_of
+from regard.data.columns import NO_FEATURES, Known, by_content, cells_of, columns_of, spoken
 from regard.data.report import ReadReport
 from regard.data.text import has_surrogate
 from regard.errors import RegardError, did_you_mean
@@ -59,12 +59,14 @@ def tsv_rows(ahead: Sequence[Line], rest: Iterator[Line], account: ReadReport, a
     account.columns = found.chosen
     from_column, to_column, needed = found.source, found.target, found.needed
     with_features = found.features is not None
+    beside_it = (found.source, found.features)
     if found.header is not None:
         ahead = ahead[1:]
         remarks.append(headers.taken(found.header))
     elif len(first := cells_of(ahead[0][1])) >= needed:
         doubt = headers.doubt(first[from_column], first[to_column])
         remarks += [doubt] if doubt else []
+    remarks += [found.told] if found.told else []
     if str(asked.features) == NO_FEATURES and (unread := by_content([line for _, line in ahead])) is not None:
         remarks.append(f"{unread.chosen['data.features'][1]}, and is read as the others are: there should be none")
     widths = Counter(line.count("\t") + 1 for _, line in ahead if line and line.strip())
@@ -72,7 +74,7 @@ def tsv_rows(ahead: Sequence[Line], rest: Iterator[Line], account: ReadReport, a
     if widths and max(widths) < needed:
         raise RegardError(
             f"{name}: column {needed} is asked for{' (features beside source and target)' * with_features}, and no "
-            f"line has more than {max(widths)} (columns are separated by tabs); give the columns, or two parallel files"
+            f"line has more than {max(widths)} (columns are separated by tabs); {found.advice}"
         )
     for number, line in chain(ahead, rest):
         if line is None or not line.strip():
@@ -84,7 +86,7 @@ def tsv_rows(ahead: Sequence[Line], rest: Iterator[Line], account: ReadReport, a
             continue
         beside = None if found.features is None else cells[found.features]
         if references:
-            answers = [cell for index, cell in enumerate(cells) if index >= to_column and index != found.features]
+            answers = [cell for index, cell in enumerate(cells) if index >= to_column and index not in beside_it]
             yield number, (cells[from_column], beside, answers)
         elif len(cells) > usual:  # a stray tab may have moved everything after it
             yield number, f"more columns than the usual {usual}"
@@ -94,8 +96,9 @@ def tsv_rows(ahead: Sequence[Line], rest: Iterator[Line], account: ReadReport, a
 
 def jsonl_rows(ahead: Sequence[Line], rest: Iterator[Line], account: ReadReport, asked: Asked) -> Iterator[Row]:
     """The rows of JSON lines; features are those of `ahead`, the first of them. Raises RegardError: no such field."""
-    name, source, target = account.name, str(asked.source or "source"), str(asked.target or "target")
+    name, (source, target), told = account.name, *_fields(ahead, asked)
     beside_in = None if str(asked.features) == NO_FEATURES else str(asked.features or _FEATURES)
+    account.remarks += [told] if told else []
     met: Counter[str] = Counter()
     if asked.features is None and not _all_have(ahead, _FEATURES):
         column = None if asked.known is None else asked.known[2]
@@ -135,18 +138,37 @@ def jsonl_rows(ahead: Sequence[Line], rest: Iterator[Line], account: ReadReport,
         if met and field not in met:
             fields = list(met) if len(met) == 2 and not {source, target} & set(met) else ["FIELD", "FIELD"]
             meant = did_you_mean(field, sorted(met))
-            raise RegardError(f"{name}: no line has a field {field!r}{meant} ({headers.column_flags(*fields)})")
+            how = told or headers.column_flags(*fields)
+            raise RegardError(f"{name}: no line has a field {field!r}{meant} ({how})")
+
+
+def _fields(rows: Iterable[Line], asked: Asked) -> tuple[tuple[str, str], str]:
+    """Those of source and target, and what to say: those known of a like file, unless only the usual are there."""
+    usual = (str(asked.source or "source"), str(asked.target or "target"))
+    if asked.known is None or asked.source is not None or asked.target is not None:
+        return usual, ""
+    known = (asked.known[0] or usual[0], asked.known[1] or usual[1])
+    met = next((each.keys() for each in map(_object, rows) if each is not None), set[str]())
+    numbers = any(column.isdecimal() for column in known)
+    if known == usual or (not set(known) <= set(met) and (numbers or set(usual) <= set(met))):
+        return usual, ""
+    return known, f"fields as in the training: {spoken(asked.known)}"
+
+
+def _object(row: Line) -> dict[str, Any] | None:
+    """What a line of JSON holds; None where that is no object."""
+    try:
+        record = json.loads(row[1] or "")
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _all_have(rows: Iterable[Line], field: str) -> bool:
     """Whether all lines that are JSON objects, and there are such, have a text or a list in this field."""
     seen = False
-    for _, line in rows:
-        try:
-            record = json.loads(line or "")
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict):
+    for record in map(_object, rows):
+        if record is not None:
             if not isinstance(record.get(field), (str, list)):
                 return False
             seen = True

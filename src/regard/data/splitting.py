@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from regard.data import headers
+from regard.data.columns import Known
+from regard.data.features import MARK
 from regard.data.lines import write_lines
 from regard.data.reading import Pair
 from regard.errors import RegardError
@@ -69,6 +72,23 @@ def shared_sources(train: Iterable[Pair], dev: Iterable[Pair]) -> int:
     return sum(source_key(pair.source) in known for pair in dev)
 
 
-def save_tsv(pairs: Iterable[Pair], path: str | Path) -> None:
-    """Write `source TAB target` lines (`source TAB reference TAB ...` where there are several), to be read again."""
-    write_lines(path, ("\t".join((pair.source, *pair.targets)) for pair in pairs))
+def save_tsv(pairs: Sequence[Pair], path: str | Path, columns: Known | None = None) -> None:
+    """Write `source TAB target` lines (`source TAB reference TAB ...` where there are several), to be read again.
+
+    A first line names the columns where they could be taken for others: where sources have features, where the pairs
+    were read from `columns` that are not the usual ones, or where the first pair looks like such a line.
+    """
+    lines = ["\t".join((pair.source, *pair.targets)) for pair in pairs]
+    featured = any(MARK in pair.source for pair in pairs)
+    if featured or columns is not None or headers.is_header(lines[0].split("\t") if lines else ()):
+        lines.insert(0, "\t".join(_named(columns, featured)))
+    write_lines(path, lines)
+
+
+def _named(columns: Known | None, featured: bool) -> list[str]:
+    """What a header calls the columns: as the pairs' own did, where it names all of them."""
+    source, target, features = columns or (None, None, "1")
+    names = [source, features, target] if featured else [source, target]
+    if all(name is not None and not name.isdecimal() for name in names):
+        return [str(name) for name in names]
+    return ["source", "features", "target"] if featured else ["source", "target"]

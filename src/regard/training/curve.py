@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from regard.configuration import with_given
 from regard.data.corpora import read_any
 from regard.data.detection import detect_kind
 from regard.data.features import parted
@@ -25,6 +24,7 @@ from regard.files import write_bytes
 from regard.folder import CONFIG
 from regard.predictor import Predictor
 from regard.settings import DataSettings
+from regard.training.choices import choose_columns, complete
 from regard.training.corpus import Texts
 from regard.training.preparing import Pairs, gather, read
 from regard.training.progress import Reporter, spoken, told_to
@@ -92,7 +92,7 @@ def curve(
         wanted = checked_sizes(sizes, len(texts.train))
         if seeds < 1:
             raise RegardError(f"--seeds {seeds}: there must be one training of each size at least")
-        tested = _tested(test, texts)
+        tested = _tested(test, texts, given, told)
         metrics = usual_metrics(texts, given)
         if restart:
             _clear(folder)
@@ -184,11 +184,16 @@ def score(predictor: Predictor, pairs: Sequence[Pair], metrics: Sequence[str]) -
     return {name: statistics(name, outputs, [pair.targets for pair in pairs]).score().value for name in metrics}
 
 
-def _tested(test: str | Path | Sequence[Pair] | None, texts: Texts) -> Sequence[Pair]:
-    if test is None:
-        return texts.dev
-    like = with_given(DataSettings(), {name[len("data.") :]: column for name, (column, _) in texts.columns.items()})
-    return read_any(test, None, DataSettings(), like=like)[0] if isinstance(test, (str, Path)) else test
+def _tested(
+    test: str | Path | Sequence[Pair] | None, texts: Texts, given: Mapping[str, Any], report: Reporter
+) -> Sequence[Pair]:
+    if test is None or not isinstance(test, (str, Path)):
+        return texts.dev if test is None else test
+    like = complete(given, choose_columns(given, texts)[0]).data
+    pairs, account, _ = read_any(test, None, DataSettings(medium=texts.medium), like=like)
+    if account.left_out_count or account.noted or account.remarks:
+        report.say(str(account))
+    return pairs
 
 
 # What is kept ---------------------------------------------------------------------------------------------------------

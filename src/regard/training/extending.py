@@ -72,13 +72,14 @@ def told(known: Known, source: Source, target: Tokeniser, sources: Sequence[str]
     ):
         if isinstance(before, (Images, Sounds)) or isinstance(now, (Images, Sounds)):
             continue
+        first = set(before.vocabulary)
         # Features may be left out: pairs without any have none to learn.
         if before.kind != now.kind or not set(_texts(before)) <= set(now.vocabulary):
             lines.append(f"{side}: {now.kind}, a vocabulary of its own, and not that of the model to begin with")
             continue
-        new = list(dict.fromkeys(piece for piece in now.vocabulary if piece not in set(before.vocabulary)))
+        new = list(dict.fromkeys(piece for piece in now.vocabulary if piece not in first))
         named = " ".join(piece.strip() or repr(piece) for piece in new[:_NAMED]) + (" ..." if new[_NAMED:] else "")
-        count = f"{len(set(before.vocabulary) & set(now.vocabulary)):,} tokens of the model to begin with"
+        count = f"{len(first & set(now.vocabulary)):,} tokens of the model to begin with"
         if new:
             lines.append(f"{side}: {now.kind}, {count}, and {len(new):,} new: {named}")
         else:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regard.data.examples import Examples
-from regard.data.lines import shown_name
+from regard.data.lines import STANDARD_INPUT, shown_name
 from regard.errors import RegardError, shown
+
+if TYPE_CHECKING:
+    from regard.training.corpus import Corpus
 
 Numbers = NDArray[np.int64]
 
@@ -40,20 +45,19 @@ def parsed_weights(text: str | None, files: int) -> tuple[float, ...] | None:
 
 def check_files(files: Sequence[str | Path]) -> None:
     """Raises RegardError where a file is given twice."""
-    names = [shown_name(each) for each in files]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    places = [str(each) if str(each) == STANDARD_INPUT else os.path.realpath(each) for each in files]
+    twice = next((number for number, place in enumerate(places) if place in places[:number]), None)
     if twice is not None:
-        raise RegardError(f"{twice}: was given twice; give it once, and more weight by data.weights")
+        name, first = shown_name(files[twice]), shown_name(files[places.index(places[twice])])
+        also = "" if name == first else f", the first time as {first}"
+        raise RegardError(f"{name}: was given twice{also}; give it once, and more weight by data.weights")
 
 
 def counts(sizes: Sequence[int], weights: Sequence[float]) -> list[int]:
     """How many pairs of each file an epoch has: of as many as there are in all, as near to the weights as can be.
 
-    What rounding leaves over goes to those that lack most. Raises RegardError where a file with weight has no pair.
+    What rounding leaves over goes to those that lack most.
     """
-    for size, weight in zip(sizes, weights, strict=True):
-        if weight and not size:
-            raise RegardError("data.weights: a file with weight has no pair that can be learned from; give it 0")
     total, whole = sum(sizes), sum(weights)
     exact = [total * weight / whole for weight in weights]
     found = [int(each) for each in exact]
@@ -86,11 +90,20 @@ def parts_of(examples: Examples, files: Sequence[str]) -> Numbers:
     return np.fromiter((numbers[pair.file] for pair in examples.pairs), np.int64, len(examples))
 
 
-def told(examples: Examples, files: Sequence[str], weights: Sequence[float] | None) -> list[str]:
-    """How many pairs of each file there are, and their share of an epoch; nothing for a single file."""
+def told(corpus: Corpus, weights: Sequence[float] | None) -> list[str]:
+    """How many pairs of each file there are, and their share of an epoch; nothing for a single file.
+
+    Raises RegardError where a file with weight has no pair.
+    """
+    files = corpus.texts.files
     if len(files) < 2:
         return []
-    sizes = np.bincount(parts_of(examples, files), minlength=len(files)).tolist()
+    sizes = np.bincount(parts_of(corpus.train, files), minlength=len(files)).tolist()
+    for name, size, weight in zip(files, sizes, weights or (0,) * len(files), strict=True):
+        if weight and not size:
+            known = any(pair.file == name for pair in corpus.texts.train)
+            why = "left out, " + " or ".join(corpus.omitted.reasons) if known else "held out for validation"
+            raise RegardError(f"{name}: data.weights gives it {weight:g}, and all its pairs are {why}; give it 0")
     shares = counts(sizes, weights) if weights else sizes
     return [
         f"{name}: {size:,} pairs to learn from, {share / sum(sizes):.1%} of an epoch"

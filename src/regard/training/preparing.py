@@ -132,7 +132,7 @@ def prepare(
 def told_shares(prepared: Prepared) -> list[str]:
     """Of several files, how much of each is learned from."""
     files = prepared.corpus.texts.files
-    return told(prepared.corpus.train, files, parsed_weights(prepared.settings.data.weights, len(files)))
+    return told(prepared.corpus, parsed_weights(prepared.settings.data.weights, len(files)))
 
 
 def tell_choices(prepared: Prepared, report: Reporter) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from regard.configuration import flatten_settings, with_given
+from regard.data.corpora import columns_known
 from regard.data.splitting import save_tsv
 from regard.errors import RegardError
 from regard.evaluation import METRICS
@@ -249,10 +250,12 @@ def _begin(
     if going_on is None:
         if texts.medium == "text":
             prepared = prepare(texts, given, None, report.say, start_from)
+            shares = told_shares(prepared)  # before anything is touched, since it may refuse
             hold()
         else:  # what was read of files is kept in the folder
             hold()
             prepared = prepare(texts, given, cache, report.say, start_from)
+            shares = told_shares(prepared)
         tell_choices(prepared, report)
         clear_folder(folder)
     else:
@@ -262,7 +265,8 @@ def _begin(
         state = load_state(folder)
         if state is not None:
             _check_same(folder, state.fingerprint, corpus.fingerprint)
-    for line in told_shares(prepared):
+        shares = told_shares(prepared)
+    for line in shares:
         report.say(line)
     if str(prepared.corpus.omitted):
         report.say(str(prepared.corpus.omitted))
@@ -276,7 +280,7 @@ def _begin(
     if texts.held_out:
         # Paths count from the folder of the file that names them.
         dev = texts.dev if texts.medium == "text" else [replace(p, source=os.path.abspath(p.source)) for p in texts.dev]
-        save_tsv(dev, folder / DEV)
+        save_tsv(dev, folder / DEV, columns_known(prepared.settings.data))
     return Beginning(folder, prepared, state, None)
 
 

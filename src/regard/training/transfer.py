@@ -82,11 +82,12 @@ def _begun(given: Source, own: Source) -> dict[int, int | None]:
     if isinstance(given, (Images, Sounds)) or isinstance(own, (Images, Sounds)):
         return {}
     # Features may be left out: pairs without any have none to learn.
-    before = {token for token in given.vocabulary if not token.startswith(MARK)}
+    all_before = set(given.vocabulary)
+    before = {token for token in all_before if not token.startswith(MARK)}
     now = {token: number for number, token in enumerate(own.vocabulary)}
     if not before <= now.keys():
         return {}
-    new = {token: number for token, number in now.items() if token not in given.vocabulary}
+    new = {token: number for token, number in now.items() if token not in all_before}
     return {
         number: next((now[other] for other in _relatives(token) if other in before), None)
         for token, number in new.items()
@@ -104,8 +105,8 @@ def _told(
     folder: Path, own: Mapping[str, Tensor], taken: Sequence[str], given: Sequence[str], tokens: Sequence[str]
 ) -> str:
     numbers = sum(own[name].numel() for name in taken)
-    known = len(set(given) & set(tokens))
-    fresh = [name for name in own if name not in set(taken)]
+    known, those = len(set(given) & set(tokens)), set(taken)
+    fresh = [name for name in own if name not in those]
     named = ", ".join(fresh[:_MOST_NAMED]) + (", ..." if len(fresh) > _MOST_NAMED else "")
     rest = f"; fresh: {named}" if fresh else ""
     return (
