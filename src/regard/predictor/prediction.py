@@ -33,8 +33,8 @@ class Prediction:
     file among several, could not be read, and the note says why. `pieces` are the predictions of the pieces that a long
     recording was cut into (`search.piece`), each with its map; `attention` is None where a map of all is too large.
     `replaced` are the unknown words that others were put in the place of, where that was asked for. `copied` says of
-    each token which share of its probability was copied from the source (`model.copy`); nothing where weights were given,
-    or a window.
+    each token which share of its probability was copied from the source (`model.copy`); nothing where weights were
+    given, or a window.
     """
 
     source: str
