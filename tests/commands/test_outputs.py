@@ -178,7 +178,7 @@ def test_what_is_no_pair_is_told(model: regard.Predictor) -> None:
             ask([None], ["1"])
         with pytest.raises(regard.RegardError, match="came None; give a text"):
             ask(["one"], [None])  # type: ignore[list-item]
-        with pytest.raises(regard.RegardError, match="came 'one' and '1'; give a list of sources, and another with a"):
+        with pytest.raises(regard.RegardError, match="came 'one' and '1'; give a list of sources, and one"):
             ask("one", "1")
 
 

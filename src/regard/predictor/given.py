@@ -19,7 +19,7 @@ def clean(text: str) -> str:
     return _BREAKS.sub(" ", text.strip().lstrip("\ufeff")).strip()
 
 
-def sources_of(source: Source, given: Any) -> tuple[list[Any], bool]:
+def sources_of(source: Source, given: Any, command: str = "predict") -> tuple[list[Any], bool]:
     """The sources that were given to what reads them, and whether it was a single one. Raises RegardError."""
     if isinstance(source, (Images, Sounds)):
         return listed(given)
@@ -27,31 +27,31 @@ def sources_of(source: Source, given: Any) -> tuple[list[Any], bool]:
         several = not isinstance(given, (str, tuple))
         given = [given_source(each) for each in _some(given)] if several else given_source(given)
     elif isinstance(given, tuple) and are_pair(given):
-        raise RegardError(f"predict: came {shown(given)}, and this model was trained without features")
-    return ([given], True) if isinstance(given, str) else (texts_of(given), False)
+        raise RegardError(f"{command}: came {shown(given)}, and this model was trained without features")
+    return ([given], True) if isinstance(given, str) else (texts_of(given, command), False)
 
 
-def texts_of(given: Any) -> list[str]:
+def texts_of(given: Any, command: str = "predict") -> list[str]:
     """Several texts. Raises RegardError for anything else."""
     found = _some(given)
     for text in found:
         if not isinstance(text, str):
             raise RegardError(
-                f"predict: came {shown(text)}; give a text, a pair (text, features), or several of them in a list"
+                f"{command}: came {shown(text)}; give a text, a pair (text, features), or several of them in a list"
             )
     return found
 
 
-def pairs_of(source: Source, sources: Any, targets: Any) -> tuple[list[Any], list[str]]:
+def pairs_of(source: Source, sources: Any, targets: Any, command: str) -> tuple[list[Any], list[str]]:
     """Sources in a list, and in another the target of each. Raises RegardError."""
-    found, single = sources_of(source, sources)
+    found, single = sources_of(source, sources, command)
     if single or isinstance(targets, str):
         raise RegardError(
-            f"came {shown(sources)} and {shown(targets)}; give a list of sources, and another with a target for each"
+            f"{command}: came {shown(sources)} and {shown(targets)}; give a list of sources, and one of their targets"
         )
-    texts = texts_of(targets)
+    texts = texts_of(targets, command)
     if len(found) != len(texts):
-        raise RegardError(f"{len(found):,} sources and {len(texts):,} targets; give one for each")
+        raise RegardError(f"{command}: {len(found):,} sources and {len(texts):,} targets; give one for each")
     return found, texts
 
 

@@ -202,7 +202,7 @@ class Predictor:
         Raises RegardError for a posterior that the model does not have, and where there are not as many targets as
         sources.
         """
-        sources, targets = pairs_of(self.source, sources, targets)
+        sources, targets = pairs_of(self.source, sources, targets, "align")
         if weights not in WEIGHTS_OF:
             raise RegardError(f"align: weights {shown(weights)}{did_you_mean(weights, list(WEIGHTS_OF))}")
         if weights == POSTERIOR and not (self.settings.model.mixes or self.copying):
@@ -228,7 +228,7 @@ class Predictor:
 
         Raises RegardError where there are not as many targets as sources.
         """
-        sources, targets = pairs_of(self.source, sources, targets)
+        sources, targets = pairs_of(self.source, sources, targets, "likelihood")
         end = self.target.vocabulary[self.target.eos]
         return [None if pair is None else likelihood_of(pair, end) for pair in force(self, sources, targets, None)]
 
