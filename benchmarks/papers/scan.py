@@ -26,7 +26,8 @@ from regard.training.progress import Reporter
 from regard.training.run import train
 
 TABLE, CORPUS = "scan", "scan"
-SEEDS = (1, 2, 3)
+#: The first split is a sanity check, which one seed is enough for.
+SEEDS = {"simple": (1,), "length": (1, 2, 3), "addprim_jump": (1, 2, 3), "addprim_turn_left": (1, 2, 3)}
 HELD = 500
 #: Right answers of the test, in per cent, as published: the best single architecture of Lake & Baroni (2018), and the
 #: GRU with attention of Bastings et al. (2018).
@@ -60,7 +61,8 @@ Texts = list[tuple[str, str]]
 
 def jobs() -> list[Job]:
     """All splits and models of the first seed, then of the second, ..."""
-    return [job(split, model, seed) for seed in SEEDS for split in PUBLISHED for model in MODELS]
+    found = [(seed, split) for split, seeds in SEEDS.items() for seed in seeds]
+    return [job(split, model, seed) for seed, split in sorted(found, key=lambda each: each[0]) for model in MODELS]
 
 
 def job(split: str, model: str, seed: int) -> Job:

@@ -272,7 +272,7 @@ def _section(task: str, found: Sequence[Record], table: Callable[..., str]) -> l
     of = {side: [_best_of(_of(found, task, side)), *_seeds_of(found, task, side)] for side in (OURS, THEIRS)}
     times = next((each["scores"] for each in found if (each["task"], each["side"]) == (task, "both")), None)
     heads = (TASKS[task].title, "chosen", "dev accuracy", "WER", "PER", "seeds", "parameters", "epochs")
-    heads += ("updates an epoch", "epoch, of a core", "epoch, passed", "whole training, of a core")
+    heads += ("updates an epoch", "epoch, of a core", "epoch, passed", "all epochs, of a core")
     less = hard_attention.compared(of[THEIRS], of[OURS])
     said = [f"Accuracy of Regard less that of Yoyodyne, with 95 % on resampled words, over the seeds of both: {less}."]
     if times:
@@ -293,7 +293,7 @@ def _seeds_of(found: Sequence[Record], task: str, side: str) -> list[Record]:
 
 
 def _row(side: str, found: Sequence[Record], times: Record | None) -> tuple[str, ...]:
-    timed = times[side] if times else None
+    timed, epochs = times[side] if times else None, fmean(each["training"]["epochs"] for each in found)
     return (
         side,
         found[0]["setting"],
@@ -302,10 +302,10 @@ def _row(side: str, found: Sequence[Record], times: Record | None) -> tuple[str,
         spread(each["scores"]["per"] for each in found),
         str(len(found)),
         f"{found[0]['training']['parameters'] / 1e3:.0f} k",
-        f"{fmean(each['training']['epochs'] for each in found):.0f}",
+        f"{epochs:.0f}",
         f"{timed['updates']:.0f}" if timed else "",
         *(f"{timed[f'{clock} seconds']:.2f} s" if timed else "" for clock in ("cpu", "wall")),
-        f"{fmean(each['training']['cpu_seconds'] for each in found) / 60:.1f} min",
+        f"{epochs * timed['cpu seconds'] / 60:.1f} min" if timed else "",
     )
 
 
