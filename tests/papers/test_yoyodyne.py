@@ -95,7 +95,7 @@ def test_what_is_told_of_it() -> None:
     found = results("hard", BEST)
     text = "\n".join(yoyodyne.sections(found, table))
     chosen = settings("hard", OURS)[1][0]
-    assert f"{OURS}|{chosen}|54.0 ± 6.9|25.0 ± 0.0|5.0 ± 0.0|3|250 k|20|25|1.00 s|2.00 s|1.0 min" in text
+    assert f"{OURS}|{chosen}|54.0 ± 6.9|25.0 ± 0.0|5.0 ± 0.0|3|250 k|20|25|1.00 s|2.00 s|0.3 min" in text
     assert "takes 1.50 times Regard's seconds of a core, 1.00 times in all" in text
     assert "over the seeds of both: +0.0 [+0.0, +0.0]" in text
     assert "with beam 5: 20.0" in text
