@@ -138,9 +138,9 @@ _SECTION = """## Scores, input feeding, and lengths
 
 The same recurrent model (bidirectional LSTM, LSTM, width {width}; attention after the update) with one thing changed,
 in the manner of Luong et al. (2015): {chinese:,} updates on Tatoeba, English to Chinese, {german:,} on Multi30k, into
-German (test 2016). BLEU with beam 5, in lower case; perplexity of a target token of the test. Published
-are figures of WMT 2014, English to German, for the order: of *general* alone the paper has none. Local attention
-looks at five places to either side of one that is predicted.
+German (test 2016). BLEU with beam 5, in lower case; perplexity of a target token of the test. Published are figures of
+WMT 2014, English to German, for the order: of *general* alone the paper has none. Local attention looks at five places
+to either side of one that is predicted.
 
     python benchmarks/papers/luong.py --minutes 9    # again and again, until all is done"""
 _LENGTHS = """BLEU by the length of the source in words, with the number of sentences: the figure of Bahdanau et al.

@@ -79,10 +79,9 @@ def run(arguments: Sequence[str]) -> int:
         for length, score in by_length(each, test.lengths):
             rows.setdefault(length, [length, str(score.sentences)]).append(f"{score.value:.2f}")
     print(table((test.unit, "pairs", *names), list(rows.values())))
-    other = getattr(given, "against", None)
-    if other is not None:
-        others = [each or "" for each in _outputs([other], given.device, test, search)]
-        print(f"\n{given.model} (the first) against {other} (the second), paired bootstrap")
+    if "against" in options:
+        others = [each or "" for each in _outputs([given.against], given.device, test, search)]
+        print(f"\n{given.model} (the first) against {given.against} (the second), paired bootstrap")
         print("differences are second minus first")
         for name, each in zip(names, found, strict=True):
             print(paired_bootstrap(each, statistics(name, others, test.references, given.lowercase)))
